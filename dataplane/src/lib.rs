@@ -1,0 +1,2 @@
+//! The data plane: pinned workers, the pipeline, the connection table, schedulers.
+#![forbid(unsafe_code)]

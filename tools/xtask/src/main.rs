@@ -1,0 +1,3 @@
+//! `cargo xtask`: every chore of the project in one place.
+
+fn main() {}
