@@ -1,2 +1,4 @@
 //! The data plane: pinned workers, the pipeline, the connection table, schedulers.
 #![forbid(unsafe_code)]
+
+pub mod fib;
