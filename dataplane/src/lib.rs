@@ -3,3 +3,4 @@
 
 pub mod sched;
 pub mod servers;
+pub mod fib;
