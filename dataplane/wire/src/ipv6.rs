@@ -45,6 +45,7 @@ const LABEL_MASK: u32 = 0x000f_ffff;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
+#[allow(clippy::struct_field_names, reason = "next header is the field's name in the RFC")]
 pub struct Header {
     version_class_label: U32,
     payload_len: U16,

@@ -23,6 +23,7 @@
 //! | [`gre`], [`gue`] | tunnels |
 #![no_std]
 #![forbid(unsafe_code)]
+#![allow(clippy::trivially_copy_pass_by_ref, reason = "a header is borrowed from a packet, however short it is")]
 
 #[cfg(test)]
 extern crate std;

@@ -1,5 +1,3 @@
-use std::vec::Vec;
-
 use pnet_packet::util;
 use proptest::prelude::*;
 
@@ -40,7 +38,8 @@ fn all_zero_data_is_the_only_data_with_sum_zero() {
 
 #[test]
 fn largest_packet_of_ones_does_not_overflow() {
-    assert_eq!(sum(&[0xff; 65535]).fold(), naive(&[0xff; 65535]));
+    let ones = std::vec![0xff; 65535];
+    assert_eq!(sum(&ones).fold(), naive(&ones));
 }
 
 #[test]
@@ -97,7 +96,7 @@ proptest! {
 
     #[test]
     fn sum_does_not_depend_on_alignment(bytes in prop::collection::vec(any::<u8>(), 0..100), shift in 0_usize..16) {
-        let mut shifted = Vec::from_iter(std::iter::repeat_n(0xee_u8, shift));
+        let mut shifted = std::vec![0xee; shift];
         shifted.extend_from_slice(&bytes);
         prop_assert_eq!(sum(&shifted[shift..]).fold(), naive(&bytes));
     }
