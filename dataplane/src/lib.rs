@@ -4,3 +4,5 @@
 pub mod sched;
 pub mod servers;
 pub mod fib;
+pub mod table;
+pub mod wheel;
