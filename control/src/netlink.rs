@@ -17,6 +17,7 @@
 //! | `apply` | a change applied to the state |
 //! | `request` | one request and its answers on a netlink socket |
 //! | [`mirror`] | subscribe, dump, follow, publish |
+//! | [`plan`] | the state as next-hop tables for the workers |
 //! | [`commands`] | resolution of neighbours, addresses, link state |
 
 mod apply;
@@ -25,12 +26,14 @@ pub mod commands;
 pub mod error;
 pub mod mirror;
 pub mod model;
+pub mod plan;
 mod request;
 pub mod state;
 
 pub use commands::Commands;
 pub use error::NetlinkError;
 pub use mirror::Mirror;
+pub use plan::Plan;
 pub use state::NetState;
 
 #[cfg(test)]

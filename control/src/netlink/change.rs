@@ -95,7 +95,8 @@ fn link(message: LinkMessage) -> Option<Link> {
             _ => {}
         }
     }
-    Some(link)
+    // Events of wireless devices come as link messages that name the index alone.
+    (!link.name.is_empty()).then_some(link)
 }
 
 fn kind(infos: &[LinkInfo]) -> Option<String> {
@@ -256,5 +257,7 @@ fn neighbour(message: &NeighbourMessage) -> Option<((u32, IpAddr), Neighbour)> {
         WireState::Permanent => NeighbourState::Permanent,
         _ => NeighbourState::None,
     };
-    Some(((message.header.ifindex, destination?), Neighbour { mac, state }))
+    // The kernel makes entries for groups as it sends to them, without a message; their Ethernet address follows from the group.
+    let destination = destination.filter(|ip| !ip.is_multicast())?;
+    Some(((message.header.ifindex, destination), Neighbour { mac, state }))
 }

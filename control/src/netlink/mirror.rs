@@ -24,6 +24,9 @@ use super::error::NetlinkError;
 use super::request::{Events, Requests};
 use super::state::NetState;
 
+#[cfg(test)]
+mod tests;
+
 /// How the mirror reads and publishes.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {

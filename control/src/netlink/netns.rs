@@ -20,14 +20,14 @@ mod follow;
 mod resolution;
 
 /// A network namespace, removed on drop.
-struct Namespace {
+pub(super) struct Namespace {
     name: String,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Namespace {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let namespace = Self { name: format!("hgnl-{}-{number}", std::process::id()) };
         run("ip", &["netns", "add", &namespace.name]);
@@ -36,7 +36,7 @@ impl Namespace {
     }
 
     /// Runs `ip` with these words in the namespace; its output.
-    fn ip(&self, words: &str) -> String {
+    pub(super) fn ip(&self, words: &str) -> String {
         let mut arguments = vec!["-n", self.name.as_str()];
         arguments.extend(words.split_whitespace());
         run("ip", &arguments)
@@ -54,7 +54,7 @@ impl Namespace {
     }
 
     /// Runs a test on a thread of its own inside the namespace, on a current-thread runtime.
-    fn block_on<F: Future<Output = ()>>(&self, test: impl FnOnce() -> F + Send) {
+    pub(super) fn block_on<F: Future<Output = ()>>(&self, test: impl FnOnce() -> F + Send) {
         let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
         let done = std::thread::scope(|scope| {
             scope
@@ -84,7 +84,7 @@ fn run(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Whether the test may run; prints why not, or panics when nobody allowed to leave it out.
-fn privileged() -> bool {
+pub(super) fn privileged() -> bool {
     if nix::unistd::geteuid().is_root() {
         return true;
     }
@@ -103,12 +103,15 @@ async fn mirror() -> watch::Receiver<Arc<NetState>> {
 }
 
 /// Waits until a published state fulfils the condition, the one that is current included.
-async fn wait_for(states: &mut watch::Receiver<Arc<NetState>>, what: &str, fulfils: impl Fn(&NetState) -> bool) {
+pub(super) async fn wait_for(
+    states: &mut watch::Receiver<Arc<NetState>>,
+    what: &str,
+    fulfils: impl Fn(&NetState) -> bool,
+) {
     let waited = tokio::time::timeout(Duration::from_secs(20), states.wait_for(|state| fulfils(state))).await;
-    match waited.map(|seen| seen.is_ok()) {
-        Ok(seen) => assert!(seen, "{what}: the mirror ended"),
-        Err(_) => panic!("{what}: not seen within 20 s in {:#?}", states.borrow()),
-    }
+    let seen = waited.map(|seen| seen.is_ok());
+    assert!(seen.is_ok(), "{what}: not seen within 20 s in {:#?}", states.borrow());
+    assert_eq!(seen, Ok(true), "{what}: the mirror ended");
 }
 
 fn address(text: &str) -> IpAddr {

@@ -6,7 +6,7 @@ use crate::netlink::error::NetlinkError;
 
 fn with_a_link() -> Namespace {
     let namespace = Namespace::new();
-    namespace.ip("link add d0 type dummy");
+    namespace.ip("tuntap add mode tap name d0");
     namespace
 }
 
@@ -40,7 +40,7 @@ fn an_ipv6_address_is_tentative_unless_detection_is_skipped() {
     if !privileged() {
         return;
     }
-    // A veth pair: a dummy has no duplicate address detection.
+    // A veth pair: without a carrier there is no duplicate address detection.
     let namespace = Namespace::new();
     namespace.ip("link add d0 type veth peer name d1");
     namespace.ip("link set d1 up");
