@@ -12,7 +12,8 @@ use super::word::{Direction, Head, Life, Slot};
 pub struct Candidate(Slot);
 
 impl Candidate {
-    const NONE: Self = Self(Slot(0));
+    /// No slot matched: [`SubTable::lookup`] probes.
+    pub const NONE: Self = Self(Slot(0));
 }
 
 impl<K: Key> SubTable<K> {
