@@ -177,6 +177,11 @@ impl<A: Address, T: Copy> Fib<A, T> {
         self.values.get(after.wrapping_sub(1)).copied().flatten()
     }
 
+    /// The same table with other values.
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Fib<A, U> {
+        Fib { starts: self.starts, values: self.values.into_iter().map(|value| value.map(&mut f)).collect() }
+    }
+
     /// The number of ranges the routes were flattened to, gaps included; what memory and the depth of a lookup depend on.
     pub fn ranges(&self) -> usize {
         self.starts.len()
