@@ -7,7 +7,7 @@
 //! accounting (free + frames in rings + frames in process = total) is exact, and all chunks come back when the port is closed.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use crate::abi::{Descriptor, XDP_PKT_CONTD, XdpStatistics};
@@ -196,6 +196,18 @@ impl Port {
     /// What this port counted itself.
     pub fn counters(&self) -> &PortCounters {
         &self.counters
+    }
+
+    /// The socket itself, shared by those who bind others to its UMEM.
+    pub(crate) fn socket(&self) -> Option<Arc<OwnedFd>> {
+        match &self.kernel {
+            Kernel::Socket(socket) => Some(socket.clone()),
+            Kernel::Memory(_) => None,
+        }
+    }
+
+    pub(crate) fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
     }
 
     /// The socket, to poll it or to register it with the steering program; `None` for a port in memory.

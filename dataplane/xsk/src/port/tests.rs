@@ -87,7 +87,8 @@ fn a_descriptor_beyond_its_chunk_or_of_many_buffers_arrives_empty() {
 
 #[test]
 fn the_wakeup_loop_follows_each_errno() {
-    let cases: [(&[i32], Kick, usize, fn(&PortCounters) -> u64); 6] = [
+    type Counter = fn(&PortCounters) -> u64;
+    let cases: [(&[i32], Kick, u64, Counter); 6] = [
         (&[libc::ENOBUFS], Kick::NoMemory, 1, |counters| counters.kick_no_memory),
         (&[libc::ENETDOWN], Kick::DeviceDown, 1, |counters| counters.kick_device_down),
         (&[libc::ENXIO], Kick::DeviceGone, 1, |counters| counters.kick_device_gone),
@@ -101,7 +102,7 @@ fn the_wakeup_loop_follows_each_errno() {
         assert_eq!(port.flush(), Kick::Idle, "an empty ring is not kicked");
         port.transmit(packet(&mut pool, 60)).unwrap();
         assert_eq!(port.flush(), expected);
-        assert_eq!((port.counters().kicks, counter(port.counters())), (kicks as u64, 1));
+        assert_eq!((port.counters().kicks, counter(port.counters())), (kicks, 1));
         assert_eq!(wire.collect().len(), 1, "whatever the kick said, the packet was published");
         assert_eq!(port.flush(), Kick::Idle);
         assert_eq!(port.reap(&mut pool), 1);
