@@ -3,8 +3,13 @@
 //! * [`config`]: one TOML file, validated into a [`config::Model`]
 //! * [`cmd`]: the subcommands, one file each
 //! * [`socket`]: the control socket, both ends
+//! * [`daemon`]: what `headgate run` runs
+//! * [`logging`]: where messages go
 
 #![forbid(unsafe_code)]
 
 pub mod cmd;
 pub mod config;
+pub mod daemon;
+pub mod logging;
+pub mod socket;
