@@ -3,9 +3,15 @@
 //! * [`config`]: one TOML file, validated into a [`config::Model`]
 //! * [`netlink`]: what the kernel knows about the network
 //! * [`cmd`]: the subcommands, one file each
+//! * [`socket`]: the control socket, both ends
+//! * [`daemon`]: what `headgate run` runs
+//! * [`logging`]: where messages go
 
 #![forbid(unsafe_code)]
 
 pub mod cmd;
 pub mod config;
 pub mod netlink;
+pub mod daemon;
+pub mod logging;
+pub mod socket;

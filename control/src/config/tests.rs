@@ -25,7 +25,7 @@ fn good(text: &str) -> Loaded {
 }
 
 fn lines(errors: &[ConfigError]) -> String {
-    errors.iter().map(|e| format!("{e}\n")).collect()
+    errors.iter().flat_map(|e| [e.to_string(), "\n".to_owned()]).collect()
 }
 
 /// The reference with its commented keys put to use.
