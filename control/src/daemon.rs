@@ -1,10 +1,50 @@
-//! The running daemon.
+//! The running daemon: one thread that listens to everything slow (signals, the control socket, netlink, timers) and tells the workers
+//! what follows from it.
+//!
+//! ```text
+//!  file ── reload ──▶ Model ──▶ Registry ─┐
+//!  control socket ── server … ──▶         ├─▶ compile ──▶ snapshot ──▶ workers
+//!  netlink mirror ──▶ NetState ───────────┘          └──▶ maps ──▶ steering program
+//! ```
+
+mod addresses;
+mod answers;
+mod dataplane;
+mod notify;
+mod rates;
+pub mod registry;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::config::{self, Environment, LoadError};
+use anyhow::{Context, Result};
+use headgate_api as api;
+use headgate_dataplane::pipeline::Resolve;
+use headgate_dataplane::servers::Servers;
+use headgate_xsk::SharedWords;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::compile::{self, network::network, steering::steering};
+use crate::config::{self, Environment, LoadError, Loaded, Model};
 use crate::logging;
+use crate::netlink::mirror::Options as MirrorOptions;
+use crate::netlink::{Commands, Mirror, NetState};
+use crate::socket::{Call, Server};
+
+use addresses::Held;
+use dataplane::Dataplane;
+use notify::notify;
+use rates::Rates;
+use registry::Registry;
+
+/// Timers of the daemon: old snapshots, removed servers, rates.
+const TICK: Duration = Duration::from_millis(100);
+/// Neighbours in use are kept fresh this often: the kernel does not see that they are used, and only asks again when told so.
+const CONFIRM_EVERY: u32 = 10;
+/// How often the caches of lblc and lblcr are cleaned, in ticks (`ip_vs_lblc.c`: a minute).
+const HOUSEKEEP_EVERY: u32 = 600;
 
 /// What `headgate run` was told.
 #[derive(Debug, Clone)]
@@ -28,5 +68,338 @@ pub enum RunError {
 pub fn run(options: &Options) -> Result<(), RunError> {
     let loaded = config::load(&options.config, &Environment::detect())?;
     logging::init(loaded.model.control().log()).map_err(anyhow::Error::from)?;
-    Err(anyhow::anyhow!("this build has no data plane").into())
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the control thread")?;
+    runtime.block_on(async {
+        let mut daemon = Daemon::start(options, loaded).await?;
+        notify("READY=1");
+        let worked = daemon.serve().await;
+        notify("STOPPING=1");
+        daemon.stop(options.drain).await;
+        worked
+    })?;
+    Ok(())
+}
+
+struct Daemon {
+    file: PathBuf,
+    started: Instant,
+    model: Model,
+    generation: u64,
+    last_reload: Option<api::LastReload>,
+    registry: Registry,
+    dataplane: Option<Dataplane>,
+    requests: Option<mpsc::UnboundedReceiver<Resolve>>,
+    state: watch::Receiver<Arc<NetState>>,
+    commands: Commands,
+    held: Held,
+    rates: Rates,
+    server: Server,
+    ticks: u32,
+}
+
+/// What the control thread waits for.
+enum Event {
+    Stop,
+    Reload,
+    Call(Call),
+    Network,
+    Resolve(Resolve),
+    Tick,
+}
+
+impl Daemon {
+    async fn start(options: &Options, loaded: Loaded) -> Result<Self> {
+        let model = loaded.model.clone();
+        let path = options.socket.as_deref().unwrap_or(model.control().socket());
+        let server = Server::bind(path).context("control socket")?;
+        let mirror = Mirror::open(MirrorOptions::default()).await.context("cannot follow the kernel's network state")?;
+        let state = mirror.subscribe();
+        tokio::spawn(mirror.run());
+        let commands = Commands::open().context("cannot talk to the kernel")?;
+
+        let mut daemon = Self {
+            file: options.config.clone(),
+            started: Instant::now(),
+            registry: Registry::new(empty_slab()?),
+            model,
+            generation: 0,
+            last_reload: None,
+            dataplane: None,
+            requests: None,
+            state,
+            commands,
+            held: Held::default(),
+            rates: Rates::default(),
+            server,
+            ticks: 0,
+        };
+        daemon.held.follow(&daemon.commands, daemon.model.addresses()).await?;
+        // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
+        daemon.await_addresses().await;
+        daemon.apply()?;
+        for warning in loaded.warnings.iter().chain(&daemon.unheld(&loaded)) {
+            tracing::warn!("{warning}");
+        }
+        let policy = daemon.state.borrow().policy_warning();
+        if let Some(warning) = policy {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(node = daemon.model.node().name(), version = env!("CARGO_PKG_VERSION"), "headgate runs");
+        Ok(daemon)
+    }
+
+    /// Waits until the mirror shows the addresses we hold, or a moment has passed.
+    async fn await_addresses(&mut self) {
+        let wanted: Vec<_> = self.model.addresses().iter().map(|held| held.prefix().address()).collect();
+        let shown = self.state.wait_for(|state| {
+            let local = state.local_addresses();
+            wanted.iter().all(|address| local.contains(address))
+        });
+        let _ = tokio::time::timeout(Duration::from_secs(2), shown).await;
+    }
+
+    async fn serve(&mut self) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("signals")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
+        let mut hang_up = signal(SignalKind::hangup()).context("signals")?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            match self.next_event(&mut terminate, &mut interrupt, &mut hang_up, &mut tick).await {
+                Event::Stop => return Ok(()),
+                Event::Reload => {
+                    notify("RELOADING=1");
+                    self.reload().await;
+                    notify("READY=1");
+                }
+                Event::Call(call) => {
+                    let response = self.answer(call.request().clone()).await;
+                    call.answer(response);
+                }
+                Event::Network => self.network_changed(),
+                Event::Resolve(wanted) => self.resolve(wanted).await,
+                Event::Tick => self.tick().await?,
+            }
+        }
+    }
+
+    async fn next_event(
+        &mut self,
+        terminate: &mut Signal,
+        interrupt: &mut Signal,
+        hang_up: &mut Signal,
+        tick: &mut tokio::time::Interval,
+    ) -> Event {
+        let requests = async {
+            match &mut self.requests {
+                Some(requests) => requests.recv().await,
+                None => None,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => Event::Stop,
+            _ = interrupt.recv() => Event::Stop,
+            _ = hang_up.recv() => Event::Reload,
+            Some(call) = self.server.next() => Event::Call(call),
+            Ok(()) = self.state.changed() => Event::Network,
+            Some(wanted) = requests => Event::Resolve(wanted),
+            _ = tick.tick() => Event::Tick,
+        }
+    }
+
+    /// Makes the model the one that is balanced by. Starts the data plane when the first service comes.
+    fn apply(&mut self) -> Result<()> {
+        if self.dataplane.is_none() && !self.model.services().is_empty() {
+            let (dataplane, requests) = Dataplane::start(self.model.dataplane())?;
+            self.registry = Registry::new(Arc::clone(&dataplane.shared().servers));
+            self.dataplane = Some(dataplane);
+            self.requests = Some(requests);
+        }
+        self.registry.apply(&self.model)?;
+        self.generation += 1;
+        self.publish()
+    }
+
+    /// Compiles and publishes what is wanted and what is there.
+    fn publish(&mut self) -> Result<()> {
+        let Some(dataplane) = &mut self.dataplane else {
+            return Ok(());
+        };
+        let state = Arc::clone(&self.state.borrow_and_update());
+        let network = network(&state, dataplane.served());
+        let maps = steering(&self.registry, &network, dataplane::local_addresses(&state));
+        let snapshot = compile::snapshot(dataplane.next_generation(), compile::settings(&self.model), &self.registry, network);
+        dataplane.publish(snapshot, &maps)
+    }
+
+    fn publish_or_log(&mut self) {
+        if let Err(error) = self.publish() {
+            tracing::error!("cannot bring the data plane up to date: {error:#}");
+        }
+    }
+
+    fn network_changed(&mut self) {
+        if let Some(dataplane) = &mut self.dataplane {
+            let state = Arc::clone(&self.state.borrow());
+            dataplane.follow_links(&state);
+        }
+        self.publish_or_log();
+    }
+
+    async fn resolve(&mut self, wanted: Resolve) {
+        let Some(device) = self.dataplane.as_ref().and_then(|dataplane| dataplane.served().get(wanted.device.index())) else {
+            return;
+        };
+        tracing::debug!(interface = %device.name, address = %wanted.address, "asking for a neighbour");
+        if let Err(error) = self.commands.resolve(device.ifindex, wanted.address).await {
+            tracing::debug!(interface = %device.name, address = %wanted.address, %error, "cannot ask for a neighbour");
+        }
+    }
+
+    async fn tick(&mut self) -> Result<()> {
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.registry.prune() {
+            self.publish_or_log();
+        }
+        let Some(dataplane) = &mut self.dataplane else {
+            return Ok(());
+        };
+        dataplane.housekeep();
+        if dataplane.has_failed() {
+            anyhow::bail!("a worker thread ended unexpectedly");
+        }
+        self.rates.tick(dataplane, &self.registry);
+        if self.ticks.is_multiple_of(HOUSEKEEP_EVERY) {
+            let seconds = dataplane.clock().now().millis / 1000;
+            self.registry.services().iter().for_each(|service| service.pool.housekeep(seconds));
+        }
+        if self.ticks.is_multiple_of(CONFIRM_EVERY) {
+            self.confirm_neighbours().await;
+        }
+        Ok(())
+    }
+
+    /// Has the kernel look after the next hops of all servers, known or not, before a packet needs them.
+    async fn confirm_neighbours(&self) {
+        let Some(dataplane) = &self.dataplane else {
+            return;
+        };
+        let snapshot = dataplane.shared().snapshot.load();
+        let state = Arc::clone(&self.state.borrow());
+        for (device, address) in snapshot.server_neighbours() {
+            let Some(served) = dataplane.served().get(device.index()) else { continue };
+            let known = state.neighbours.get(&(served.ifindex, address)).is_some_and(|known| known.usable_mac().is_some());
+            let asked = if known {
+                self.commands.confirm(&state, served.ifindex, address).await.map(|_| ())
+            } else {
+                self.commands.resolve(served.ifindex, address).await
+            };
+            if let Err(error) = asked {
+                tracing::debug!(interface = %served.name, %address, %error, "cannot confirm a neighbour");
+            }
+        }
+    }
+
+    /// Reads the file again and goes over to it; a bad file changes nothing.
+    async fn reload(&mut self) -> api::ReloadReport {
+        let report = self.try_reload().await;
+        let message = if !report.ok {
+            format!("refused: {}", report.errors.first().map(ToString::to_string).unwrap_or_default())
+        } else if report.changes.is_empty() {
+            "nothing changed".to_owned()
+        } else {
+            report.changes.join("; ")
+        };
+        if report.ok {
+            tracing::info!(generation = report.generation, "reloaded: {message}");
+        } else {
+            tracing::error!("reload {message}");
+        }
+        self.last_reload = Some(api::LastReload { at: answers::now_rfc3339(), ok: report.ok, message });
+        report
+    }
+
+    async fn try_reload(&mut self) -> api::ReloadReport {
+        let refused = |generation, errors| api::ReloadReport {
+            version: api::VERSION,
+            ok: false,
+            generation,
+            changes: Vec::new(),
+            errors,
+            warnings: Vec::new(),
+        };
+        let loaded = match config::load(&self.file, &Environment::detect()) {
+            Ok(loaded) => loaded,
+            Err(error) => return refused(self.generation, error.to_problems()),
+        };
+        let changes = config::diff::diff(&self.model, &loaded.model);
+        let before = std::mem::replace(&mut self.model, loaded.model.clone());
+        let applied = match self.held.follow(&self.commands, self.model.addresses()).await {
+            Ok(()) => {
+                self.await_addresses().await;
+                self.apply()
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = applied {
+            tracing::error!("the new configuration cannot be applied, going back: {error:#}");
+            self.model = before;
+            let back = self.held.follow(&self.commands, self.model.addresses()).await.and_then(|()| self.apply());
+            if let Err(error) = back {
+                tracing::error!("going back failed too: {error:#}");
+            }
+            let problem = api::Problem {
+                file: self.file.display().to_string(),
+                line: 0,
+                column: None,
+                key: String::new(),
+                message: format!("{error:#}"),
+            };
+            return refused(self.generation, vec![problem]);
+        }
+        let unheld = self.unheld(&loaded);
+        api::ReloadReport {
+            version: api::VERSION,
+            ok: true,
+            generation: self.generation,
+            changes: changes.iter().map(ToString::to_string).collect(),
+            errors: Vec::new(),
+            warnings: loaded.warnings.iter().chain(&unheld).map(config::ConfigWarning::to_api).collect(),
+        }
+    }
+
+    fn unheld(&self, loaded: &Loaded) -> Vec<config::ConfigWarning> {
+        loaded.unheld(&self.state.borrow().local_addresses())
+    }
+
+    /// Stops in order: no new connections while the old ones finish, then nothing of ours is left in the system.
+    async fn stop(mut self, drain: Duration) {
+        if self.dataplane.is_some() && !drain.is_zero() {
+            tracing::info!(seconds = drain.as_secs(), connections = self.registry.connections(), "draining");
+            self.registry.drain_all();
+            self.publish_or_log();
+            let until = tokio::time::Instant::now() + drain;
+            while self.registry.connections() > 0 && tokio::time::Instant::now() < until {
+                tokio::time::sleep(TICK).await;
+            }
+        }
+        self.held.release(&self.commands).await;
+        if let Some(dataplane) = self.dataplane.take() {
+            let lost = dataplane.stop();
+            if lost > 0 {
+                tracing::error!(lost, "frames were not accounted for");
+            }
+        }
+        tracing::info!("headgate stopped");
+    }
+}
+
+/// A slab for a node without a data plane, which balances nothing.
+fn empty_slab() -> Result<Arc<Servers>> {
+    let words = SharedWords::new(c"headgate-servers", Servers::words_needed(1), false)?;
+    Ok(Arc::new(Servers::new(words)?))
 }

@@ -1,0 +1,369 @@
+//! The data plane from the control side: devices, steering, workers; started once, fed with snapshots, stopped in order.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use arc_swap::ArcSwap;
+use headgate_api as api;
+use headgate_dataplane::clock::Clock;
+use headgate_dataplane::counters::Counters;
+use headgate_dataplane::path_mtu::PathMtus;
+use headgate_dataplane::pipeline::Resolve;
+use headgate_dataplane::runtime::{Plan, Runtime};
+use headgate_dataplane::servers::Servers;
+use headgate_dataplane::snapshot::{DeviceId, Snapshot};
+use headgate_dataplane::table::{Capacity, Seeds, Table};
+use headgate_dataplane::worker::{KernelStack, Resources, Shared};
+use headgate_wire::MacAddr;
+use headgate_xsk::{
+    Attach, AttachRequest, Device, Mode, Port, PortRequest, SelfTest, SharedWords, SocketOptions, Sockets, Steering,
+    SteeringMaps, Tap, Umem, UmemConfig, ZeroCopy, self_test,
+};
+use tokio::sync::mpsc;
+
+use crate::compile::network::Served;
+use crate::compile::{MAX_SERVERS, server_words};
+use crate::config::model::{Dataplane as Config, Workers, XdpMode};
+
+/// Entries of each ring.
+const RING: u32 = 2048;
+/// Frames a worker has beyond those of its rings: for packets that wait for a neighbour, and fragments.
+const SPARE_FRAMES: u32 = 512;
+/// Bytes of a frame for devices of the usual MTU, and for larger ones.
+const FRAME_SIZES: [u32; 2] = [2048, 4096];
+/// Name of the TAP device through which packets get to the kernel's stack.
+const TAP_NAME: &str = "headgate%d";
+/// A worker keeps up to this many free table entries to itself.
+const POOL_ENTRIES: u32 = 256;
+
+/// The running data plane.
+pub struct Dataplane {
+    runtime: Runtime,
+    shared: Shared,
+    steering: Steering,
+    counters: Vec<Arc<Counters>>,
+    cores: Vec<Option<usize>>,
+    served: Vec<Served>,
+    interfaces: Vec<api::Interface>,
+    capacity: u64,
+    clock: Clock,
+}
+
+impl Dataplane {
+    /// Opens devices and sockets and starts the workers. Nothing is taken from the kernel before the first [`Self::publish`].
+    /// Neighbours that workers need arrive on the returned channel.
+    pub fn start(config: &Config) -> Result<(Self, mpsc::UnboundedReceiver<Resolve>)> {
+        let clock = Clock::start();
+        let mut steering = Steering::load().context("cannot load the steering program")?;
+        let devices = attach(config, &mut steering)?;
+        let frame_size = frame_size(&devices)?;
+        let cores = cores(config, &devices)?;
+
+        let capacity = capacity(config, cores.len());
+        let words = Table::words_needed(&capacity).context("dataplane.connections")?;
+        let words = SharedWords::new(c"headgate-connections", words, true)
+            .with_context(|| format!("cannot reserve {} MiB for the connection table", (words * 8) >> 20))?;
+        tracing::info!(pages = ?words.pages(), mib = (words.len() * 8) >> 20, "connection table");
+        let table = Table::create(words, capacity, seeds()?).context("cannot make the connection table")?;
+        let slab = SharedWords::new(c"headgate-servers", server_words(), false).context("cannot reserve memory for servers")?;
+        let servers = Arc::new(Servers::new(slab)?);
+
+        let tap = Arc::new(Tap::open(TAP_NAME).context("cannot make the TAP device for the kernel's stack")?);
+        tap.up().context("cannot set the TAP device up")?;
+
+        let (resolve, requests) = crossbeam::channel::bounded(1024);
+        let shared = Shared {
+            table: Arc::new(table),
+            servers,
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
+            path_mtus: Arc::new(PathMtus::new(MAX_SERVERS as usize)),
+            resolve,
+        };
+
+        let mut plans = Vec::new();
+        let mut counters = Vec::new();
+        let mut modes = BTreeMap::new();
+        for (id, core) in cores.iter().enumerate() {
+            let worker = open_worker(config, &devices, frame_size, (id, cores.len()), &mut steering)?;
+            for (device, port) in &worker.lanes {
+                modes.entry(*device).or_insert(port.mode());
+            }
+            let own = Arc::new(Counters::new(MAX_SERVERS as usize));
+            counters.push(Arc::clone(&own));
+            plans.push(Plan {
+                id,
+                core: *core,
+                spin: config.busy_poll(),
+                resources: Resources {
+                    frames: worker.frames,
+                    lanes: worker.lanes,
+                    kernel: Box::new(KernelTap(Arc::clone(&tap))),
+                    counters: own,
+                    // A connection has one timer, and a second one while its deadline was shortened; any worker may own all of them.
+                    timers: 2 * config.connections().get() as usize,
+                    seed: seeds()?.0[0],
+                },
+            });
+        }
+        let served = devices.iter().map(|device| served(&device.device, frame_size)).collect();
+        let interfaces = interfaces(&devices, &modes);
+        for interface in &interfaces {
+            tracing::info!(interface = %interface.name, mode = %interface.mode, queues = interface.queues, "taking packets");
+        }
+        let runtime = Runtime::start(&shared, plans, clock).context("cannot start the workers")?;
+        let capacity = u64::from(config.connections().get());
+        let dataplane = Self { runtime, shared, steering, counters, cores, served, interfaces, capacity, clock };
+        Ok((dataplane, forward_requests(requests)?))
+    }
+
+    /// Gives the workers a new snapshot and the steering program what belongs to it. The snapshot goes first when something is added,
+    /// so that no packet meets a worker which does not know its service.
+    pub fn publish(&mut self, snapshot: Snapshot, maps: &SteeringMaps) -> Result<()> {
+        self.runtime.publish(snapshot);
+        self.steering.apply(maps).context("cannot update the steering program")?;
+        Ok(())
+    }
+
+    pub fn set_mac(&mut self, ifindex: u32, mac: [u8; 6]) {
+        if let Err(error) = self.steering.set_mac(ifindex, mac) {
+            tracing::warn!(ifindex, %error, "cannot tell the steering program the device's new address");
+        }
+    }
+
+    /// To be called every now and then: frees old snapshots.
+    pub fn housekeep(&mut self) {
+        self.runtime.collect();
+    }
+
+    pub fn has_failed(&self) -> bool {
+        self.runtime.has_failed()
+    }
+
+    /// Detaches from the devices and stops the workers; the number of frames that were lost (0, or there is a bug).
+    pub fn stop(mut self) -> usize {
+        for device in &self.served {
+            if let Err(error) = self.steering.detach(device.ifindex) {
+                tracing::warn!(interface = %device.name, %error, "cannot detach the steering program; it goes with the process");
+            }
+        }
+        self.runtime.stop()
+    }
+
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub fn served(&self) -> &[Served] {
+        &self.served
+    }
+
+    pub fn counters(&self) -> &[Arc<Counters>] {
+        &self.counters
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub fn steering(&self) -> &Steering {
+        &self.steering
+    }
+
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    pub fn interfaces(&self) -> &[api::Interface] {
+        &self.interfaces
+    }
+
+    pub fn workers(&self) -> Vec<api::Worker> {
+        let core = |core: &Option<usize>| core.map_or(0, |core| core as u32);
+        (0..).zip(&self.cores).map(|(id, pinned)| api::Worker { id, core: core(pinned) }).collect()
+    }
+}
+
+struct Attached {
+    device: Device,
+    attach: Attach,
+}
+
+struct KernelTap(Arc<Tap>);
+
+impl KernelStack for KernelTap {
+    fn send(&mut self, frame: &[u8]) -> std::io::Result<()> {
+        self.0.send(frame)
+    }
+
+    fn mac(&self) -> MacAddr {
+        MacAddr(self.0.mac())
+    }
+}
+
+/// Attaches the steering program to every device and looks at each again, since attaching may change its queues.
+fn attach(config: &Config, steering: &mut Steering) -> Result<Vec<Attached>> {
+    let request = match config.xdp() {
+        XdpMode::Auto => AttachRequest::Auto,
+        XdpMode::Zerocopy | XdpMode::Native => AttachRequest::Native,
+        XdpMode::Generic => AttachRequest::Generic,
+    };
+    let mut devices = Vec::new();
+    for name in config.interfaces() {
+        let device = Device::find(name).with_context(|| format!("interface {name}"))?;
+        device.check_frame_size(FRAME_SIZES[1]).with_context(|| format!("interface {name}"))?;
+        let attach = steering.attach(&device, request).with_context(|| format!("interface {name}"))?;
+        let device = device.refresh().with_context(|| format!("interface {name}"))?;
+        devices.push(Attached { device, attach });
+    }
+    Ok(devices)
+}
+
+fn frame_size(devices: &[Attached]) -> Result<u32> {
+    for size in FRAME_SIZES {
+        if devices.iter().all(|device| device.device.check_frame_size(size).is_ok()) {
+            return Ok(size);
+        }
+    }
+    bail!("no frame size fits the MTU of all interfaces")
+}
+
+/// The cores of the workers. Every worker needs a queue of every device, to send on if for nothing else.
+fn cores(config: &Config, devices: &[Attached]) -> Result<Vec<Option<usize>>> {
+    let queues = |device: &Attached| device.device.rx_queues().min(device.device.tx_queues());
+    let Some(narrowest) = devices.iter().min_by_key(|device| queues(device)) else {
+        bail!("dataplane.interfaces names no interface");
+    };
+    let most = queues(narrowest).max(1) as usize;
+    match config.workers() {
+        Workers::Auto => {
+            // From the highest core down: the lower ones usually serve the interrupts.
+            let mut known: Vec<usize> =
+                core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+            known.sort_unstable_by(|a, b| b.cmp(a));
+            if known.is_empty() {
+                return Ok(vec![None]);
+            }
+            Ok(known.into_iter().take(most).map(Some).collect())
+        }
+        Workers::Cores(wanted) if wanted.len() > most => bail!(
+            "dataplane.workers lists {} cores, but interface {} has only {most} queue(s) and every worker needs one; \
+             list fewer cores or give the interface more queues (ethtool -L {})",
+            wanted.len(),
+            narrowest.device.name(),
+            narrowest.device.name(),
+        ),
+        Workers::Cores(wanted) => Ok(wanted.iter().map(|core| Some(usize::from(*core))).collect()),
+    }
+}
+
+struct OpenWorker {
+    frames: headgate_xsk::FramePool,
+    lanes: Vec<(DeviceId, Port)>,
+}
+
+/// Memory and sockets of worker `id` of `of`: every `of`-th queue of each device.
+fn open_worker(
+    config: &Config,
+    devices: &[Attached],
+    frame_size: u32,
+    (id, of): (usize, usize),
+    steering: &mut Steering,
+) -> Result<OpenWorker> {
+    let mut requests = Vec::new();
+    for (number, device) in devices.iter().enumerate() {
+        for queue in (id as u32..device.device.rx_queues()).step_by(of) {
+            requests.push((number, PortRequest { device: &device.device, queue, attach: device.attach }));
+        }
+    }
+    let frames = 2 * RING * requests.len() as u32 + SPARE_FRAMES;
+    let (umem, mut pool) =
+        Umem::new(UmemConfig { frame_size, frames, huge_pages: true }).context("cannot reserve packet memory")?;
+    let zero_copy = match config.xdp() {
+        XdpMode::Auto => ZeroCopy::Auto,
+        XdpMode::Zerocopy => ZeroCopy::Require,
+        XdpMode::Native | XdpMode::Generic => ZeroCopy::Never,
+    };
+    let options = SocketOptions { ring_size: RING, zero_copy, busy_poll: None };
+    let mut sockets = Sockets::new(&umem, options)?;
+    let wanted: Vec<_> = requests.iter().map(|(_, request)| *request).collect();
+    let ports = sockets.open_all(&wanted, &mut pool).context("cannot open the AF_XDP sockets")?;
+    if let Some(refused) = sockets.refused() {
+        tracing::info!(interface = %refused.device, queue = refused.queue, reason = %refused.source, "no zero copy, packets are copied");
+    }
+    let mut lanes = Vec::new();
+    for ((number, request), mut port) in requests.into_iter().zip(ports) {
+        steering.register(&port).with_context(|| format!("interface {}", request.device.name()))?;
+        let name = request.device.name();
+        match self_test(steering, request.device, &mut port, &mut pool) {
+            SelfTest::Passed => tracing::debug!(interface = name, queue = request.queue, "receive self-test passed"),
+            SelfTest::NotProven { reason } => {
+                tracing::info!(interface = name, queue = request.queue, reason, "receive self-test proved nothing");
+            }
+            SelfTest::Failed { reason } => {
+                bail!("interface {name}, queue {}: cannot receive packets: {reason}", request.queue);
+            }
+        }
+        let device = u8::try_from(number).context("too many interfaces")?;
+        lanes.push((DeviceId(device), port));
+    }
+    Ok(OpenWorker { frames: pool, lanes })
+}
+
+fn served(device: &Device, frame_size: u32) -> Served {
+    let room = frame_size as usize - headgate_xsk::HEADROOM - headgate_wire::ether::HEADER_LEN;
+    Served {
+        name: device.name().to_owned(),
+        ifindex: device.index(),
+        partial_checksums: device.may_carry_partial_checksums(),
+        largest_packet: room.min(u16::MAX.into()) as u16,
+    }
+}
+
+fn interfaces(devices: &[Attached], modes: &BTreeMap<DeviceId, Mode>) -> Vec<api::Interface> {
+    let shown = |(number, device): (u8, &Attached)| api::Interface {
+        name: device.device.name().to_owned(),
+        mode: match modes.get(&DeviceId(number)) {
+            Some(Mode::ZeroCopy) => api::XdpMode::Zerocopy,
+            Some(Mode::Generic) => api::XdpMode::Generic,
+            _ => api::XdpMode::Native,
+        },
+        queues: device.device.rx_queues(),
+        mtu: device.device.mtu(),
+    };
+    (0..).zip(devices).map(shown).collect()
+}
+
+/// Both families share the configured number: which of them a node needs is not known beforehand.
+fn capacity(config: &Config, workers: usize) -> Capacity {
+    let entries = config.connections().get().saturating_add(POOL_ENTRIES * workers as u32);
+    Capacity { v4: entries, v6: entries }
+}
+
+fn seeds() -> Result<Seeds> {
+    use std::io::Read;
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
+    let word = |at: usize| bytes[at * 8..at * 8 + 8].try_into().map(u64::from_ne_bytes).unwrap_or(1);
+    Ok(Seeds([word(0), word(1), word(2), word(3)]))
+}
+
+/// Carries requests from the workers' channel, which never blocks them, to one that the control thread can wait for.
+fn forward_requests(requests: crossbeam::channel::Receiver<Resolve>) -> Result<mpsc::UnboundedReceiver<Resolve>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let carry = move || {
+        while let Ok(request) = requests.recv() {
+            if sender.send(request).is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::Builder::new().name("resolver".into()).spawn(carry).context("cannot start a thread")?;
+    Ok(receiver)
+}
+
+/// Addresses of this host.
+pub fn local_addresses(state: &crate::netlink::NetState) -> impl Iterator<Item = IpAddr> {
+    state.local_addresses().into_iter()
+}
