@@ -37,3 +37,6 @@ mod wrr;
 
 pub use name::{Flags, Scheduler, UnknownScheduler};
 pub use pool::{Member, Pool, Request, Settings};
+
+#[cfg(test)]
+mod tests;

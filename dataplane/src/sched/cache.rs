@@ -289,3 +289,6 @@ fn remove(set: &[AtomicU32], position: usize) {
         set[next].store(server, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ impl Member {
 /// What a scheduler may look at when a new connection comes.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
-    /// The client's address; under persistence with a netmask, the masked one if that is what was looked up.
+    /// The client's address, whole even when persistence groups clients by a netmask.
     pub client: IpAddr,
     pub client_port: u16,
     /// The packet's destination: the VIP, or any address for a service by firewall mark.
