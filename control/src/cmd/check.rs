@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use headgate_api::{CheckReport, Problem, VERSION};
 
-use super::{EX_CONFIG, Failure, output};
+use super::failure::BAD_CONFIGURATION;
+use super::{Failure, output};
 use crate::config::{self, ConfigWarning, Environment, Loaded, environment};
 
 /// Check a configuration file
@@ -47,7 +48,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         output::print(&report.to_string())?;
     }
-    Ok(ExitCode::from(if report.0.ok { 0 } else { EX_CONFIG }))
+    Ok(ExitCode::from(if report.0.ok { 0 } else { BAD_CONFIGURATION }))
 }
 
 fn warnings(loaded: &Loaded) -> Vec<ConfigWarning> {

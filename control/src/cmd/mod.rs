@@ -8,12 +8,27 @@
 //! | 78 | bad configuration |
 
 mod check;
+mod connections;
+mod failure;
+mod numbers;
 pub mod output;
+mod reload;
+mod run;
+mod server;
+mod services;
+mod status;
+mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use headgate_api::{Request, Response};
+
+pub use failure::Failure;
+
+use crate::config;
+use crate::socket::Client;
 
 /// A layer-4 load balancer with the semantics of IPVS.
 #[derive(Debug, Parser)]
@@ -27,11 +42,14 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  headgate check /etc/headgate/headgate.toml     is the file right?
-  headgate check --reference                     every key of the file, explained
+  headgate check --reference > headgate.toml     start from the reference of all keys
+  headgate check headgate.toml                   is the file right?
+  headgate run -c headgate.toml                  run in the foreground
+  headgate services web                          what one service does
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage or no daemon, 78 bad configuration.";
 
+/// Accepted before and after the subcommand.
 #[derive(Debug, clap::Args)]
 struct Global {
     /// Control socket of the daemon [default: control.socket of --config, else /run/headgate/headgate.sock]
@@ -44,51 +62,45 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Check(check::Args),
+    Reload(reload::Args),
+    Status(status::Args),
+    Services(services::Args),
+    Connections(connections::Args),
+    Server(server::Args),
 }
 
 /// Carries out one command.
 pub fn main(cli: Cli) -> ExitCode {
+    let global = &cli.global;
     let result = match cli.command {
+        Command::Run(args) => run::run(&args, global),
         Command::Check(args) => check::run(&args),
+        Command::Reload(args) => reload::run(&args, global),
+        Command::Status(args) => status::run(&args, global),
+        Command::Services(args) => services::run(args, global),
+        Command::Connections(args) => connections::run(args, global),
+        Command::Server(args) => server::run(args, global),
     };
-    match result {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
+    result.unwrap_or_else(|failure| failure.report())
+}
+
+impl Global {
+    /// Where the daemon listens: what the user says, else what the configuration says, else the default.
+    fn socket(&self) -> PathBuf {
+        let configured = || self.config.as_deref().and_then(config::socket_of);
+        self.socket.clone().or_else(configured).unwrap_or_else(|| Path::new(config::DEFAULT_SOCKET).to_owned())
     }
-}
 
-/// Why a command ends without its result.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    #[error("{0}")]
-    Failed(String),
-    #[error("{0}")]
-    Usage(String),
-    #[error("{0}")]
-    BadConfiguration(String),
-    #[error("cannot write the output: {0}")]
-    Output(#[from] std::io::Error),
-}
-
-impl Failure {
-    fn code(&self) -> u8 {
-        match self {
-            // The reader, `head` for example, has seen enough.
-            Self::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe => 0,
-            Self::Failed(_) | Self::Output(_) => 1,
-            Self::Usage(_) => 2,
-            Self::BadConfiguration(_) => EX_CONFIG,
+    /// One question to the daemon; `expected` takes the answer out of its kind.
+    fn ask<T>(&self, request: Request, expected: impl FnOnce(Response) -> Option<T>) -> Result<T, Failure> {
+        match Client::connect(&self.socket())?.request(request)? {
+            Response::Error(error) => Err(Failure::Refused(error.message)),
+            response => expected(response).ok_or(Failure::OtherAnswer),
         }
     }
-
-    fn report(&self) -> ExitCode {
-        if self.code() != 0 {
-            output::complain(&format!("headgate: {self}"));
-        }
-        ExitCode::from(self.code())
-    }
 }
 
-/// "Configuration error" of sysexits.h.
-const EX_CONFIG: u8 = 78;
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,38 @@ pub fn complain(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Whether to colour standard output: on a terminal, unless NO_COLOR is set (to anything but nothing).
-pub fn colours() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+/// Whether text may be coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Paint(bool);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    Good,
+    Bad,
+    Attention,
+    Dim,
+}
+
+impl Paint {
+    /// For tests: never, or always.
+    #[cfg(test)]
+    pub const fn fixed(colours: bool) -> Self {
+        Self(colours)
+    }
+
+    /// Colours on a terminal, unless NO_COLOR is set (to anything but nothing).
+    pub fn stdout() -> Self {
+        Self(io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()))
+    }
+
+    pub fn text(self, text: &str, colour: Option<Colour>) -> String {
+        let code = match colour.filter(|_| self.0) {
+            None => return text.to_owned(),
+            Some(Colour::Good) => "32",
+            Some(Colour::Bad) => "31",
+            Some(Colour::Attention) => "33",
+            Some(Colour::Dim) => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
 }

@@ -25,7 +25,7 @@ mod text;
 mod validate;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -84,6 +84,11 @@ pub fn parse(file: &str, text: &str, environment: &Environment) -> Result<Loaded
     let (model, unassigned) = validate::model(raw, environment, &findings);
     let (errors, warnings) = findings.sorted();
     if errors.is_empty() { Ok(Loaded { model, warnings, unassigned }) } else { Err(errors) }
+}
+
+/// A server as it is written in the file; port 0 if it has none.
+pub fn parse_server_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text::server_address(text).map(|(ip, port)| text::endpoint(ip, port))
 }
 
 /// The control socket a configuration file names, if it can be found in it. The rest of the file may be wrong: a client has

@@ -93,7 +93,7 @@ fn values_reach_the_model() {
 [node]
 name = "lb1"
 [control]
-socket = "/tmp/hg.sock"
+socket = "/run/hg.sock"
 log = { level = "debug", format = "json" }
 [dataplane]
 interfaces = ["eth0", "eth1"]
@@ -198,10 +198,10 @@ fn an_address_nobody_holds_is_a_warning() {
 #[test]
 fn the_socket_is_found_in_a_file_that_is_otherwise_wrong() {
     let dir = std::env::temp_dir().join(format!("headgate-socket-of-{}", std::process::id()));
-    std::fs::write(&dir, "[control]\nsocket = \"/tmp/x.sock\"\n[[service]]\nname = \n").unwrap();
+    std::fs::write(&dir, "[control]\nsocket = \"/run/x.sock\"\n[[service]]\nname = \n").unwrap();
     let found = socket_of(&dir);
     std::fs::remove_file(&dir).unwrap();
-    assert_eq!(found, Some(PathBuf::from("/tmp/x.sock")));
+    assert_eq!(found, Some(PathBuf::from("/run/x.sock")));
     assert_eq!(socket_of(Path::new("/nonexistent")), None);
 }
 

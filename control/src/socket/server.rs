@@ -21,7 +21,7 @@ const REQUEST_MAX: u64 = 64 * 1024;
 const CLIENTS_MAX: usize = 64;
 
 /// A client that neither asks nor reads gives its place back after this.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// After a failed accept (no descriptors left): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -124,7 +124,7 @@ async fn client(stream: UnixStream, calls: mpsc::Sender<Call>) {
         } else {
             match parse(&line) {
                 Ok(request) => ask(request, &calls).await,
-                Err(response) => response,
+                Err(message) => Response::error(ErrorKind::BadRequest, message),
             }
         };
         // After a line without an end nothing that follows can be told apart.
@@ -134,17 +134,17 @@ async fn client(stream: UnixStream, calls: mpsc::Sender<Call>) {
     }
 }
 
-fn parse(line: &[u8]) -> Result<Request, Response> {
+/// The request, or why it is none.
+fn parse(line: &[u8]) -> Result<Request, String> {
     /// Read first: a request of another version need not look like ours.
     #[derive(Deserialize)]
     struct Version {
         version: u32,
     }
-    let bad = |message: String| Response::error(ErrorKind::BadRequest, message);
-    let malformed = |e: serde_json::Error| bad(format!("not a request: {e}"));
+    let malformed = |e: serde_json::Error| format!("not a request: {e}");
     let Version { version } = serde_json::from_slice(line).map_err(malformed)?;
     if version != VERSION {
-        return Err(bad(format!("this daemon speaks version {VERSION} of the protocol, not {version}")));
+        return Err(format!("this daemon speaks version {VERSION} of the protocol, not {version}"));
     }
     serde_json::from_slice::<RequestLine>(line).map(|line| line.request).map_err(malformed)
 }

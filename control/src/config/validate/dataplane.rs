@@ -10,22 +10,24 @@ use crate::config::model::{Dataplane, Ipvs, Timeouts, Workers};
 use crate::config::raw;
 use crate::config::reader::{At, Field};
 
+/// `first_service`: the line of the first service, if there is one.
 pub(super) fn dataplane(
     raw: Option<raw::Dataplane>,
-    has_services: bool,
+    first_service: Option<u32>,
     environment: &Environment,
     findings: &Findings,
 ) -> Dataplane {
     let default = Dataplane::default();
     let Some(raw) = raw else {
-        if has_services {
-            findings
-                .error(&Place { key: "dataplane.interfaces".to_owned(), ..Place::default() }, Problem::NoInterfaces);
+        // No section to point at: the service is what needs it.
+        if let Some(line) = first_service {
+            let key = "dataplane.interfaces".to_owned();
+            findings.error(&Place { line, key, ..Place::default() }, Problem::NoInterfaces);
         }
         return default;
     };
     Dataplane {
-        interfaces: interfaces(raw.interfaces, &raw.place, has_services, findings),
+        interfaces: interfaces(raw.interfaces, &raw.place, first_service.is_some(), findings),
         workers: workers(raw.workers, environment, findings),
         xdp: raw.xdp.or(default.xdp),
         connections: NonZeroU32::new(raw.connections.or(0)).unwrap_or(default.connections),

@@ -19,10 +19,10 @@ use super::reader::{At, Field};
 ///
 /// When errors were noted the model is made of what is left and must not be used.
 pub(super) fn model(raw: raw::Config, environment: &Environment, findings: &Findings) -> (Model, Vec<ConfigWarning>) {
-    let has_services = !raw.services.is_empty();
+    let first_service = raw.services.first().map(|service| service.place.line);
     let node = Node { name: field(raw.node_name, environment.hostname.clone()) };
     let control = control(raw.control);
-    let dataplane = dataplane::dataplane(raw.dataplane, has_services, environment, findings);
+    let dataplane = dataplane::dataplane(raw.dataplane, first_service, environment, findings);
     let addresses = addresses(raw.addresses, findings);
     let (services, places) = service::services(raw.services, findings);
     let unassigned = unassigned(&places, &addresses, findings);

@@ -1,0 +1,121 @@
+//! `headgate status`: the node on one screen.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use headgate_api::{Dataplane, Request, Response, ServiceSummary, Status};
+
+use super::numbers::{elapsed, short};
+use super::output::{Colour, Paint};
+use super::table::{Align, Cell, Table};
+use super::{Failure, Global, output};
+
+/// Show the state of the node on one screen
+///
+/// Node, version and uptime, workers, devices with the XDP mode that was really obtained, services, drops by reason, and what
+/// became of the last reload.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  headgate status
+  headgate status --json | jq .dataplane.drops";
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
+    let status = global.ask(Request::Status, |response| match response {
+        Response::Status(status) => Some(status),
+        _ => None,
+    })?;
+    if args.json {
+        output::print_json(&status)?;
+    } else {
+        output::print(&Report { status, paint: Paint::stdout() }.to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) struct Report {
+    pub status: Status,
+    pub paint: Paint,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Status { node, headgate, pid, uptime_s, generation, dataplane, services, last_reload, .. } = &self.status;
+        writeln!(f, "{node}: headgate {headgate}, pid {pid}, up {}, configuration {generation}", elapsed(*uptime_s))?;
+        if let Some(reload) = last_reload {
+            let (word, colour) = if reload.ok { ("done", Colour::Good) } else { ("refused", Colour::Bad) };
+            let word = self.paint.text(word, Some(colour));
+            writeln!(f, "last reload {} {word}: {}", reload.at, reload.message)?;
+        }
+        self.dataplane(f, dataplane)?;
+        if !services.is_empty() {
+            write!(f, "\n{}", self.services(services))?;
+        }
+        self.drops(f, dataplane)
+    }
+}
+
+impl Report {
+    fn dataplane(&self, f: &mut fmt::Formatter<'_>, dataplane: &Dataplane) -> fmt::Result {
+        if dataplane.workers.is_empty() {
+            return writeln!(f, "no data plane: there are no services");
+        }
+        let Dataplane { connections, capacity, .. } = dataplane;
+        let percent = (u128::from(*connections) * 100).checked_div(u128::from(*capacity)).unwrap_or(0);
+        writeln!(f, "connections {connections} of {capacity} ({percent} %)")?;
+        let workers: Vec<String> = dataplane.workers.iter().map(|w| format!("{} on core {}", w.id, w.core)).collect();
+        writeln!(f, "workers {}\n", workers.join(", "))?;
+        let columns =
+            vec![("INTERFACE", Align::Left), ("XDP", Align::Left), ("QUEUES", Align::Right), ("MTU", Align::Right)];
+        let mut table = Table::new(columns, self.paint);
+        for interface in &dataplane.interfaces {
+            let queues = interface.queues.into();
+            table.row(vec![(&interface.name).into(), interface.mode.into(), queues, interface.mtu.into()]);
+        }
+        write!(f, "{table}")
+    }
+
+    fn services(&self, services: &[ServiceSummary]) -> Table {
+        let columns = vec![
+            ("SERVICE", Align::Left),
+            ("ADDRESS", Align::Left),
+            ("STATE", Align::Left),
+            ("SERVERS", Align::Right),
+            ("ACTIVE", Align::Right),
+            ("INACTIVE", Align::Right),
+        ];
+        let mut table = Table::new(columns, self.paint);
+        for service in services {
+            table.row(vec![
+                (&service.name).into(),
+                format!("{} {}", service.protocol, service.address).into(),
+                up(service.up),
+                format!("{}/{}", service.servers_up, service.servers).into(),
+                short(service.active).into(),
+                short(service.inactive).into(),
+            ]);
+        }
+        table
+    }
+
+    fn drops(&self, f: &mut fmt::Formatter<'_>, dataplane: &Dataplane) -> fmt::Result {
+        let mut table = Table::new(vec![("DROPS", Align::Left), ("PACKETS", Align::Right)], self.paint);
+        for (reason, packets) in dataplane.drops.iter().filter(|(_, packets)| **packets > 0) {
+            table.row(vec![reason.into(), packets.into()]);
+        }
+        let table = table.to_string();
+        if table.is_empty() { Ok(()) } else { write!(f, "\n{table}") }
+    }
+}
+
+/// "up" or "down", coloured.
+pub(super) fn up(up: bool) -> Cell {
+    if up { Cell::coloured("up", Some(Colour::Good)) } else { Cell::coloured("down", Some(Colour::Bad)) }
+}
