@@ -1,1 +1,30 @@
+//! What Headgate says to the outside: the types of the control socket and of every `--json` output.
+//!
+//! Version 1. Fields and enum values may be added; none is ever renamed or removed. Times are seconds unless the name says
+//! otherwise, sizes are bytes of the IP packet.
+//!
+//! * [`request`]: the lines a client sends to the control socket, and the lines it gets back
+//! * [`service`]: virtual services and their servers
+//! * [`connection`]: the connection table
+//! * [`status`]: the state of the whole node
+//! * [`report`]: the outcome of `check`, `reload` and runtime changes
 
+#![forbid(unsafe_code)]
+
+pub mod connection;
+pub mod report;
+pub mod request;
+pub mod service;
+pub mod status;
+
+pub use connection::{Connection, ConnectionFilter, Connections};
+pub use report::{CheckReport, Problem, ReloadReport, ServerReport};
+pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, ServerChange};
+pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
+pub use status::{Dataplane, Interface, LastReload, ServiceSummary, Status, Worker, XdpMode};
+
+/// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
+pub const VERSION: u32 = 1;
+
+#[cfg(test)]
+mod tests;

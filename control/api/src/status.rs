@@ -1,0 +1,99 @@
+//! The answer of `headgate status`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Protocol;
+
+/// The node at one glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: u32,
+    /// The node's name.
+    pub node: String,
+    /// Version of the running program.
+    pub headgate: String,
+    pub pid: u32,
+    pub uptime_s: u64,
+    /// Number of the configuration in use; grows with every one that is applied.
+    pub generation: u64,
+    pub dataplane: Dataplane,
+    #[serde(default)]
+    pub services: Vec<ServiceSummary>,
+    /// Absent before the first reload.
+    pub last_reload: Option<LastReload>,
+}
+
+/// Without services there is no data plane: no workers, no interfaces, capacity 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dataplane {
+    pub workers: Vec<Worker>,
+    pub interfaces: Vec<Interface>,
+    /// Entries in the connection table.
+    pub connections: u64,
+    /// Most entries the connection table takes.
+    pub capacity: u64,
+    /// Packets dropped since the start, by reason; reasons that never happened may be left out.
+    pub drops: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    pub id: u32,
+    pub core: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    pub name: String,
+    /// What was really obtained from the driver.
+    pub mode: XdpMode,
+    pub queues: u32,
+    pub mtu: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum XdpMode {
+    /// The driver writes packets into our memory.
+    Zerocopy,
+    /// The driver runs the program, the kernel copies packets.
+    Native,
+    /// The kernel runs the program after the driver: slow, works everywhere.
+    Generic,
+}
+
+/// One line per service; `headgate services` has the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceSummary {
+    pub name: String,
+    pub protocol: Protocol,
+    pub address: String,
+    pub up: bool,
+    /// Servers that can take a new connection.
+    pub servers_up: u64,
+    pub servers: u64,
+    pub active: u64,
+    pub inactive: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastReload {
+    /// RFC 3339, UTC.
+    pub at: String,
+    pub ok: bool,
+    /// What was applied, or why nothing was.
+    pub message: String,
+}
+
+impl fmt::Display for XdpMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Zerocopy => "zerocopy",
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! The file as it is: typed values with their places, nothing compared with anything else. What each key means stands in
+//! `default.toml`.
+
+mod dataplane;
+mod service;
+
+pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
+pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
+
+use std::path::PathBuf;
+
+use toml::de::DeTable;
+
+use super::error::Findings;
+use super::model::{LogFormat, LogLevel, Prefix};
+use super::reader::{Field, Keys, Section};
+use super::source::Source;
+use super::text;
+
+/// A socket address holds 108 bytes, the last of them zero.
+const SOCKET_PATH_MAX: usize = 107;
+
+pub(super) static ROOT: Keys = Keys {
+    supported: &["node", "control", "dataplane", "address", "service"],
+    later: &["virtual_router", "sync_group", "proxy", "upstream", "listener"],
+};
+pub(super) static NODE: Keys = Keys { supported: &["name"], later: &[] };
+pub(super) static CONTROL: Keys = Keys { supported: &["socket", "log"], later: &["admin"] };
+pub(super) static LOG: Keys = Keys { supported: &["level", "format"], later: &[] };
+pub(super) static ADDRESS: Keys = Keys { supported: &["interface", "address"], later: &[] };
+
+/// Every section of the file with its keys, for tests against the reference manual.
+#[cfg(test)]
+pub(super) static ALL_KEYS: [(&str, &Keys); 12] = [
+    ("", &ROOT),
+    ("node", &NODE),
+    ("control", &CONTROL),
+    ("control.log", &LOG),
+    ("address", &ADDRESS),
+    ("dataplane", &dataplane::DATAPLANE),
+    ("dataplane.timeouts", &dataplane::TIMEOUTS),
+    ("dataplane.ipvs", &dataplane::IPVS),
+    ("service", &service::SERVICE),
+    ("service.persistence", &service::PERSISTENCE),
+    ("service.tunnel", &service::TUNNEL),
+    ("service.server", &service::SERVER),
+];
+
+pub(super) struct Config {
+    pub node_name: Option<Field<String>>,
+    pub control: Option<Control>,
+    pub dataplane: Option<Dataplane>,
+    pub addresses: Vec<Address>,
+    pub services: Vec<Service>,
+}
+
+pub(super) struct Control {
+    pub socket: Field<PathBuf>,
+    pub log_level: Option<Field<LogLevel>>,
+    pub log_format: Option<Field<LogFormat>>,
+}
+
+pub(super) struct Address {
+    pub interface: Field<String>,
+    pub address: Field<Prefix>,
+}
+
+impl Config {
+    pub fn read(document: &DeTable<'_>, source: &Source<'_>, findings: &Findings) -> Self {
+        let root = Section::root(document, &ROOT, source, findings);
+        let node = root.section("node", &NODE);
+        Self {
+            node_name: node.map(|s| s.field("name", |v| v.parse("a name", text::name))),
+            control: root.section("control", &CONTROL).map(|s| Control::read(&s)),
+            dataplane: root.section("dataplane", &dataplane::DATAPLANE).map(|s| Dataplane::read(&s)),
+            addresses: root.sections("address", &ADDRESS).iter().map(Address::read).collect(),
+            services: root.sections("service", &service::SERVICE).iter().map(Service::read).collect(),
+        }
+    }
+}
+
+impl Control {
+    fn read(section: &Section<'_, '_>) -> Self {
+        let log = section.section("log", &LOG);
+        let log = log.as_ref();
+        Self {
+            socket: section.field("socket", |v| v.parse("a socket path", socket_path)),
+            log_level: log.map(|s| s.field("level", |v| v.choice(&LogLevel::WORDS))),
+            log_format: log.map(|s| s.field("format", |v| v.choice(&LogFormat::WORDS))),
+        }
+    }
+}
+
+impl Address {
+    fn read(section: &Section<'_, '_>) -> Self {
+        Self {
+            interface: section.field("interface", |v| v.parse("an interface name", text::interface)),
+            address: section.field("address", |v| v.parse("an address with prefix length", text::prefix)),
+        }
+    }
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, &'static str> {
+    match text {
+        _ if !text.starts_with('/') => Err("it must be absolute"),
+        _ if text.ends_with('/') => Err("it names a directory"),
+        _ if text.contains('\0') => Err("it contains a zero byte"),
+        _ if text.len() > SOCKET_PATH_MAX => Err("the kernel's limit is 107 bytes"),
+        _ => Ok(PathBuf::from(text)),
+    }
+}

@@ -1,0 +1,127 @@
+//! `[[service]]` and `[[service.server]]`.
+
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::config::error::Place;
+use crate::config::model::{Forward, Protocol, Scheduler, ServiceAddress, Tunnel, Weight};
+use crate::config::reader::{At, Field, Keys, Section, Value};
+use crate::config::text;
+
+pub(in crate::config) static SERVICE: Keys = Keys {
+    supported: &[
+        "name",
+        "protocol",
+        "address",
+        "forward",
+        "scheduler",
+        "scheduler_flags",
+        "one_packet",
+        "persistence",
+        "tunnel",
+        "server",
+    ],
+    later: &["check", "quorum", "sorry_server"],
+};
+pub(in crate::config) static PERSISTENCE: Keys = Keys { supported: &["timeout", "netmask"], later: &[] };
+pub(in crate::config) static TUNNEL: Keys = Keys { supported: &["type"], later: &["port"] };
+pub(in crate::config) static SERVER: Keys =
+    Keys { supported: &["address", "weight", "forward", "max_connections", "min_connections"], later: &["check"] };
+
+/// ipvsadm's limits.
+const PERSISTENCE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(31 * 24);
+
+/// The kernel refuses thresholds above INT_MAX.
+const THRESHOLD: RangeInclusive<u32> = 0..=i32::MAX as u32;
+
+pub(in crate::config) struct Service {
+    pub place: Place,
+    pub name: Field<String>,
+    pub protocol: Field<Protocol>,
+    pub address: Field<ServiceAddress>,
+    pub forward: Field<Forward>,
+    pub scheduler: Field<Scheduler>,
+    pub flags: Field<Vec<At<ServiceFlag>>>,
+    pub one_packet: Field<bool>,
+    pub persistence: Option<Persistence>,
+    pub tunnel: Option<TunnelSection>,
+    pub servers: Vec<Server>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum ServiceFlag {
+    Fallback,
+    Port,
+}
+
+impl ServiceFlag {
+    pub const WORDS: [(&'static str, Option<Self>); 2] =
+        [("fallback", Some(Self::Fallback)), ("port", Some(Self::Port))];
+}
+
+pub(in crate::config) struct Persistence {
+    pub timeout: Field<Duration>,
+    pub netmask: Field<u8>,
+}
+
+pub(in crate::config) struct TunnelSection {
+    pub place: Place,
+    pub kind: Field<Tunnel>,
+}
+
+pub(in crate::config) struct Server {
+    pub address: Field<(IpAddr, Option<NonZeroU16>)>,
+    pub weight: Field<Weight>,
+    pub forward: Field<Forward>,
+    pub max_connections: Field<u32>,
+    pub min_connections: Field<u32>,
+}
+
+impl Service {
+    pub fn read(section: &Section<'_, '_>) -> Self {
+        let flag = |v: &Value<'_, '_>| v.choice(&ServiceFlag::WORDS);
+        Self {
+            place: section.place().clone(),
+            name: section.field("name", |v| v.parse("a name", text::name)),
+            protocol: section.field("protocol", |v| v.choice(&Protocol::WORDS)),
+            address: section.field("address", |v| v.parse("an address with port", text::service_address)),
+            forward: section.field("forward", |v| v.choice(&Forward::WORDS)),
+            scheduler: section.field("scheduler", |v| v.choice(&Scheduler::WORDS)),
+            flags: section.field("scheduler_flags", |v| v.list("an array of flags", flag)),
+            one_packet: section.field("one_packet", Value::boolean),
+            persistence: section.section("persistence", &PERSISTENCE).map(|s| Persistence::read(&s)),
+            tunnel: section.section("tunnel", &TUNNEL).map(|s| TunnelSection::read(&s)),
+            servers: section.sections("server", &SERVER).iter().map(Server::read).collect(),
+        }
+    }
+}
+
+impl Persistence {
+    fn read(section: &Section<'_, '_>) -> Self {
+        Self {
+            timeout: section.field("timeout", |v| v.duration(PERSISTENCE_TIMEOUT)),
+            netmask: section.field("netmask", |v| v.integer(1..=128, "bits")),
+        }
+    }
+}
+
+impl TunnelSection {
+    fn read(section: &Section<'_, '_>) -> Self {
+        Self { place: section.place().clone(), kind: section.field("type", |v| v.choice(&Tunnel::WORDS)) }
+    }
+}
+
+impl Server {
+    fn read(section: &Section<'_, '_>) -> Self {
+        let threshold = |key| section.field(key, |v| v.integer(THRESHOLD, "connections"));
+        Self {
+            address: section.field("address", |v| v.parse("a server address", text::server_address)),
+            weight: section.field("weight", |v| v.integer(0..=Weight::MAX.get(), "").and_then(Weight::new)),
+            forward: section.field("forward", |v| v.choice(&Forward::WORDS)),
+            max_connections: threshold("max_connections"),
+            min_connections: threshold("min_connections"),
+        }
+    }
+}

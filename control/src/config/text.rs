@@ -1,0 +1,172 @@
+//! Values that are written as strings: durations, addresses, names. Each parser says in a few words why it refuses.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use super::model::{Ports, Prefix, ServiceAddress};
+
+/// Longest interface name of the kernel: IFNAMSIZ less the final zero byte.
+const INTERFACE_NAME_MAX: usize = 15;
+
+/// Long enough for any sensible name, short enough for a column of a table.
+const NAME_MAX: usize = 63;
+
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// `100ms`, `15m`, `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+    let mut rest = text;
+    let mut total: u64 = 0;
+    if rest.is_empty() {
+        return Err("it is empty");
+    }
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.len() - tail.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let (unit, tail) = tail.split_at(letters);
+        if number.is_empty() {
+            return Err("it needs a whole number before each unit");
+        }
+        if unit.is_empty() {
+            return Err("it needs a unit (ms, s, m, h, d)");
+        }
+        let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+            return Err("units are ms, s, m, h, d");
+        };
+        let part = number.parse::<u64>().ok().and_then(|n| n.checked_mul(*factor)).ok_or("it is too long")?;
+        total = total.checked_add(part).ok_or("it is too long")?;
+        rest = tail;
+    }
+    Ok(Duration::from_millis(total))
+}
+
+/// The shortest exact form [`duration`] reads.
+pub fn show_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    if ms == 0 {
+        return "0s".to_owned();
+    }
+    let (unit, factor) =
+        UNITS.iter().rev().find(|(_, factor)| ms.is_multiple_of(u128::from(*factor))).unwrap_or(&UNITS[0]);
+    format!("{}{unit}", ms / u128::from(*factor))
+}
+
+/// `192.0.2.1:80`, `[2001:db8::1]:80`, `192.0.2.1:8000-8099`, port 0 = all ports.
+pub(super) fn service_address(text: &str) -> Result<ServiceAddress, &'static str> {
+    let (host, ports) = split_port(text)?;
+    let ports = ports.ok_or("the port is missing; 0 means all ports")?;
+    Ok(ServiceAddress::new(ip(host)?, self::ports(ports)?))
+}
+
+/// A server: the port may be absent or 0, both keep the destination port.
+pub(super) fn server_address(text: &str) -> Result<(IpAddr, Option<NonZeroU16>), &'static str> {
+    let (host, port) = split_port(text)?;
+    Ok((ip(host)?, port.map(self::port).transpose()?.and_then(NonZeroU16::new)))
+}
+
+/// `10.0.0.1/24`, `2001:db8::1/64`.
+pub(super) fn prefix(text: &str) -> Result<Prefix, &'static str> {
+    let (address, length) = text.split_once('/').ok_or("the prefix length is missing, e.g. 10.0.0.1/24")?;
+    let address: IpAddr = ip(address)?;
+    let length: u8 = number(length).ok_or("the prefix length is not a number")?;
+    let max = if address.is_ipv4() { 32 } else { 128 };
+    if length == 0 || length > max {
+        return Err(if max == 32 { "prefix lengths go from 1 to 32" } else { "prefix lengths go from 1 to 128" });
+    }
+    Ok(Prefix::new(address, length))
+}
+
+/// The name of a network device as the kernel allows it.
+pub(super) fn interface(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" => Err("it is empty"),
+        "." | ".." => Err("the kernel refuses this name"),
+        _ if text.len() > INTERFACE_NAME_MAX => Err("the kernel's limit is 15 bytes"),
+        _ if text.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
+            Err("'/', ':' and spaces are not allowed")
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A name an operator types and metrics carry.
+pub(super) fn name(text: &str) -> Result<String, &'static str> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/' | '@');
+    match text {
+        "" => Err("it is empty"),
+        _ if text.len() > NAME_MAX => Err("the limit is 63 bytes"),
+        _ if text.starts_with('-') => Err("it would look like an option"),
+        _ if !text.chars().all(allowed) => Err("letters, digits and . _ - : / @ are allowed"),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Quotable in one line of a message.
+pub(super) fn shorten(text: &str) -> String {
+    const LIMIT: usize = 60;
+    let clean = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut short: String = clean.clone().take(LIMIT).collect();
+    if clean.count() > LIMIT {
+        short.push('…');
+    }
+    short
+}
+
+fn split_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, tail) = rest.split_once(']').ok_or("the closing bracket is missing")?;
+        if host.parse::<Ipv6Addr>().is_err() {
+            return Err("brackets need an IPv6 address between them");
+        }
+        return match tail.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if tail.is_empty() => Ok((host, None)),
+            None => Err("after the bracket comes a colon and the port"),
+        };
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Ok((text, None));
+    }
+    match text.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err("IPv6 addresses need brackets: [2001:db8::1]:80"),
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((text, None)),
+    }
+}
+
+fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    let ip: IpAddr = text.parse().map_err(|_| "the IP address is not valid (host names are not resolved)")?;
+    if ip.to_canonical() == ip { Ok(ip) } else { Err("write an IPv4-mapped address as IPv4") }
+}
+
+fn ports(text: &str) -> Result<Ports, &'static str> {
+    let Some((first, last)) = text.split_once('-') else {
+        return Ok(NonZeroU16::new(port(text)?).map_or(Ports::All, Ports::One));
+    };
+    let first = NonZeroU16::new(port(first)?).ok_or("a range starts at port 1 or higher")?;
+    let last = NonZeroU16::new(port(last)?).ok_or("the range ends before it starts")?;
+    match first.cmp(&last) {
+        std::cmp::Ordering::Less => Ok(Ports::Range { first, last }),
+        std::cmp::Ordering::Equal => Ok(Ports::One(first)),
+        std::cmp::Ordering::Greater => Err("the range ends before it starts"),
+    }
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    number(text).ok_or("ports go from 0 to 65535")
+}
+
+/// Digits only: `str::parse` would take a sign too.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// `IP:port` with IPv6 in brackets.
+pub(super) fn endpoint(ip: IpAddr, port: Option<NonZeroU16>) -> SocketAddr {
+    SocketAddr::new(ip, port.map_or(0, NonZeroU16::get))
+}
+
+#[cfg(test)]
+mod tests;

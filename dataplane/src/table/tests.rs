@@ -1,0 +1,5 @@
+//! Behaviour of the table as one user sees it; many users are in the submodules.
+
+mod basics;
+mod model;
+mod support;
