@@ -13,10 +13,12 @@ use crate::{Namespace, Process};
 
 /// How long the daemon may take to become ready or to stop; generous, since test machines are loaded.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long a dropped daemon may take for an orderly end.
+const DROP_DEADLINE: Duration = Duration::from_secs(5);
 /// Stands for the daemon's own directory in a configuration.
 pub const DIRECTORY: &str = "@DIR@";
 
-/// A running daemon; killed on drop. When that happens in a panic, its log and counters are printed.
+/// A running daemon; stopped on drop. When that happens in a panic, its log and counters are printed first.
 #[derive(Debug)]
 pub struct Daemon {
     process: Process,
@@ -138,6 +140,20 @@ impl Daemon {
         self.process.wait(deadline).with_context(|| format!("--- log ---\n{}", self.process.log()))
     }
 
+    fn print_state(&self) {
+        eprintln!("--- headgate log ({}) ---\n{}", self.ns.name(), self.log());
+        for command in ["status", "services"] {
+            match self.json(&[command]) {
+                Ok(value) => eprintln!("--- headgate {command} ---\n{value:#}"),
+                Err(error) => eprintln!("--- headgate {command} ---\n{error:#}"),
+            }
+        }
+        match self.ns.run(&["ip", "-s", "link"]) {
+            Ok(counters) => eprintln!("--- ip -s link ---\n{counters}"),
+            Err(error) => eprintln!("--- ip -s link ---\n{error:#}"),
+        }
+    }
+
     fn wait_ready(&mut self, socket: &UnixDatagram) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         socket.set_read_timeout(Some(Duration::from_millis(20)))?;
@@ -158,20 +174,13 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
+        if std::thread::panicking() {
+            self.print_state();
         }
-        eprintln!("--- headgate log ({}) ---\n{}", self.ns.name(), self.log());
-        for command in ["status", "services"] {
-            match self.json(&[command]) {
-                Ok(value) => eprintln!("--- headgate {command} ---\n{value:#}"),
-                Err(error) => eprintln!("--- headgate {command} ---\n{error:#}"),
-            }
-        }
-        match self.ns.run(&["ip", "-s", "link"]) {
-            Ok(counters) => eprintln!("--- ip -s link ---\n{counters}"),
-            Err(error) => eprintln!("--- ip -s link ---\n{error:#}"),
-        }
+        // An orderly end first, so that its worker and its programs in the kernel go too; the process handle kills
+        // what does not obey.
+        let _ = self.signal(Signal::SIGTERM);
+        let _ = self.process.wait(DROP_DEADLINE);
     }
 }
 

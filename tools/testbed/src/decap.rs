@@ -55,6 +55,7 @@ struct Shared {
     stop: AtomicBool,
     packets: [AtomicU64; 4],
     malformed: AtomicU64,
+    undelivered: AtomicU64,
 }
 
 impl Decapsulator {
@@ -84,9 +85,14 @@ impl Decapsulator {
         self.shared.packets[tunnel as usize].load(Ordering::Relaxed)
     }
 
-    /// Packets that were no valid encapsulation, or whose inner packet could not be delivered.
+    /// Packets that were no valid encapsulation.
     pub fn malformed(&self) -> u64 {
         self.shared.malformed.load(Ordering::Relaxed)
+    }
+
+    /// Packets unwrapped that the host's stack did not take.
+    pub fn undelivered(&self) -> u64 {
+        self.shared.undelivered.load(Ordering::Relaxed)
     }
 }
 
@@ -158,11 +164,15 @@ fn forward(source: Source, receiver: &Socket, sender: &FrameSender, shared: &Sha
     while !shared.stop.load(Ordering::Relaxed) {
         let Ok(length) = std::io::Read::read(&mut &*receiver, &mut buffer) else { continue };
         let frame = source.inner(&buffer[..length]).and_then(|inner| unwrap::frame(inner, INNER_MAC, OUTER_MAC));
-        let counter = match frame.map(|frame| sender.send(&frame)) {
-            Some(Ok(())) => &shared.packets[source.tunnel() as usize],
-            _ => &shared.malformed,
+        let Some(frame) = frame else {
+            shared.malformed.fetch_add(1, Ordering::Relaxed);
+            continue;
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        // Counted first: whoever sees an effect of the packet sees the count.
+        shared.packets[source.tunnel() as usize].fetch_add(1, Ordering::Relaxed);
+        if sender.send(&frame).is_err() {
+            shared.undelivered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -35,6 +35,7 @@ pub mod traffic;
 pub mod wait;
 
 pub use daemon::Daemon;
+pub use names::remove_all;
 pub use namespace::Namespace;
 pub use privilege::privileged;
 pub use process::Process;

@@ -24,15 +24,17 @@ pub(crate) fn directory(prefix: &str) -> PathBuf {
 /// Removes namespaces and directories whose maker has died; once per process.
 pub(crate) fn sweep_leftovers() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for name in stale(Path::new(NETNS_DIR)) {
-            namespace::destroy(&name);
-        }
-        for name in stale(&std::env::temp_dir()) {
-            // Another process may sweep at the same time; whoever comes second finds nothing.
-            let _ = std::fs::remove_dir_all(std::env::temp_dir().join(name));
-        }
-    });
+    ONCE.call_once(sweep);
+}
+
+pub(crate) fn sweep() {
+    remove_where(|pid| !is_alive(pid));
+}
+
+/// Removes every topology of this process that is not kept, whoever holds it: for a program that ends without
+/// dropping it, such as one interrupted by a signal.
+pub fn remove_all() {
+    remove_where(|pid| pid == std::process::id());
 }
 
 /// Names of all namespaces that belong to topologies with `prefix`.
@@ -41,8 +43,18 @@ pub(crate) fn namespaces_of(prefix: &str) -> Vec<String> {
     entries(Path::new(NETNS_DIR)).into_iter().filter(|name| name.starts_with(&start)).collect()
 }
 
-fn stale(directory: &Path) -> Vec<String> {
-    entries(directory).into_iter().filter(|name| owner(name).is_some_and(|pid| !is_alive(pid))).collect()
+fn remove_where(doomed: impl Fn(u32) -> bool) {
+    for name in owned_by(Path::new(NETNS_DIR), &doomed) {
+        namespace::destroy(&name);
+    }
+    for name in owned_by(&std::env::temp_dir(), &doomed) {
+        // Another process may sweep at the same time; whoever comes second finds nothing.
+        let _ = std::fs::remove_dir_all(std::env::temp_dir().join(name));
+    }
+}
+
+fn owned_by(directory: &Path, doomed: &dyn Fn(u32) -> bool) -> Vec<String> {
+    entries(directory).into_iter().filter(|name| owner(name).is_some_and(doomed)).collect()
 }
 
 fn entries(directory: &Path) -> Vec<String> {

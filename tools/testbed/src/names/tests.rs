@@ -25,7 +25,7 @@ fn only_names_of_dead_processes_are_stale() {
     for name in [own.as_str(), "hg4194305-0", "hgk4194305-0", "unrelated"] {
         std::fs::create_dir_all(directory.join(name)).unwrap();
     }
-    let found = stale(&directory);
+    let found = owned_by(&directory, &|pid| !is_alive(pid));
     std::fs::remove_dir_all(&directory).unwrap();
     assert_eq!(found, ["hg4194305-0"]);
 }

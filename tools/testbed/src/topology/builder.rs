@@ -102,7 +102,7 @@ impl Builder {
         self
     }
 
-    /// Turns transmit checksum offload off everywhere, so no frame carries a partial checksum.
+    /// Turns transmit checksum offload off on every host, so no frame carries a partial checksum.
     pub fn tx_off(mut self) -> Self {
         self.tx_off = true;
         self
@@ -169,7 +169,6 @@ impl Builder {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(privilege::is_root(), "network namespaces need root");
         let hosts = 1..=MAX_HOSTS;
         ensure!(hosts.contains(&self.clients), "{} clients, allowed are 1 to {MAX_HOSTS}", self.clients);
         ensure!(hosts.contains(&self.servers), "{} servers, allowed are 1 to {MAX_HOSTS}", self.servers);
@@ -181,6 +180,7 @@ impl Builder {
             self.client_mtu,
             self.server_mtu
         );
+        ensure!(privilege::is_root(), "network namespaces need root");
         Ok(())
     }
 

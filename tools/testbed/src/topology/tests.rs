@@ -17,12 +17,12 @@ fn server_addresses_of_both_families_read_alike() {
 
 #[test]
 fn contradicting_options_are_refused() {
-    if !privileged() {
-        return;
-    }
-    assert!(Topology::new("x").servers(0).build().is_err());
-    assert!(Topology::new("x").one_armed().router().build().is_err());
-    assert!(Topology::new("x").one_armed().server_mtu(1400).build().is_err());
+    let refusal = |builder: Builder| builder.build().unwrap_err().to_string();
+    assert!(refusal(Topology::new("x").servers(0)).starts_with("0 servers"));
+    assert!(refusal(Topology::new("x").clients(81)).starts_with("81 clients"));
+    assert!(refusal(Topology::new("x").queues(0)).contains("queue"));
+    assert!(refusal(Topology::new("x").one_armed().router()).contains("second device"));
+    assert!(refusal(Topology::new("x").one_armed().server_mtu(1400)).contains("one MTU"));
 }
 
 #[test]
@@ -53,7 +53,10 @@ fn netns_one_armed_and_flat_have_one_device() {
     if !privileged() {
         return;
     }
-    for builder in [Topology::new("one").one_armed(), Topology::new("flat").flat().tx_off()] {
+    for (builder, checksumming) in [
+        (Topology::new("one").one_armed(), "tx-checksumming: on"),
+        (Topology::new("flat").flat().tx_off(), "tx-checksumming: off"),
+    ] {
         let topology = builder.servers(2).queues(2).permanent_neighbours().build().unwrap();
         assert_eq!(topology.director_devices(), ["front"]);
         let devices = topology.director().run(&["ls", "/sys/class/net"]).unwrap();
@@ -61,6 +64,8 @@ fn netns_one_armed_and_flat_have_one_device() {
         let queues = topology.director().run(&["ls", "/sys/class/net/front/queues"]).unwrap();
         assert_eq!(queues.split_whitespace().count(), 4, "{queues}");
         for server in topology.servers() {
+            assert!(server.run(&["ethtool", "-k", server.device()]).unwrap().contains(checksumming));
+            assert_eq!(server.mac_of(server.device()).unwrap(), server.mac());
             topology.client().run(&["ping", "-c", "1", "-W", "2", &server.v4().to_string()]).unwrap();
             topology.client().run(&["ping", "-c", "1", "-W", "2", &server.v6().to_string()]).unwrap();
         }
@@ -106,12 +111,8 @@ fn netns_nothing_is_left_after_drop() {
     assert_eq!(names::namespaces_of(&prefix).len(), 5);
     // Not tied to a handle: only the sweep of the namespace can end it.
     let mut orphan = topology.server(0).command(&["sleep", "600"]).unwrap().spawn().unwrap();
-    wait_for(Duration::from_secs(5), "sleep inside the namespace", || {
-        topology.server(0).output(&["ip", "netns", "pids", topology.server(0).name()]).is_ok_and(|output| {
-            String::from_utf8_lossy(&output.stdout).split_whitespace().any(|pid| pid == orphan.id().to_string())
-        })
-    })
-    .unwrap();
+    let pid = orphan.id();
+    wait_for(Duration::from_secs(5), "sleep inside the namespace", || is_inside(topology.server(0), pid)).unwrap();
     drop(topology);
     assert!(!orphan.wait().unwrap().success(), "killed");
     assert_eq!(names::namespaces_of(&prefix), Vec::<String>::new());
@@ -149,4 +150,28 @@ fn netns_kept_topology_stays_until_it_is_removed_as_told() {
     assert!(status.success());
     assert_eq!(names::namespaces_of(&prefix), Vec::<String>::new());
     assert!(!names::directory(&prefix).exists());
+}
+
+#[test]
+fn netns_leftovers_of_a_dead_process_are_swept() {
+    if !privileged() {
+        return;
+    }
+    // Above the kernel's largest pid (2^22), so its owner is surely dead.
+    let leftover = format!("hg{}-0", 4_194_305);
+    let directory = names::directory(&leftover);
+    std::fs::create_dir_all(&directory).unwrap();
+    let ns = Namespace::create(&format!("{leftover}-lb"), &directory).unwrap();
+    let mut orphan = ns.command(&["sleep", "600"]).unwrap().spawn().unwrap();
+    wait_for(Duration::from_secs(5), "sleep inside the namespace", || is_inside(&ns, orphan.id())).unwrap();
+    names::sweep();
+    assert!(!orphan.wait().unwrap().success(), "killed");
+    assert_eq!(names::namespaces_of(&leftover), Vec::<String>::new());
+    assert!(!directory.exists());
+}
+
+fn is_inside(ns: &Namespace, pid: u32) -> bool {
+    ns.output(&["ip", "netns", "pids", ns.name()]).is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stdout).split_whitespace().any(|inside| inside == pid.to_string())
+    })
 }

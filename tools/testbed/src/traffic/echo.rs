@@ -45,7 +45,7 @@ impl UdpEcho {
         Ok(echo)
     }
 
-    /// Datagrams answered so far.
+    /// Datagrams received so far.
     pub fn datagrams(&self) -> u64 {
         self.datagrams.load(Ordering::Relaxed)
     }
@@ -66,9 +66,9 @@ fn echo_datagrams(socket: &UdpSocket, name: &str, stop: &AtomicBool, datagrams: 
         // Errors are time-outs and ICMP errors about earlier answers; neither ends the service.
         let Ok((length, peer)) = socket.recv_from(&mut buffer) else { continue };
         let answer = [name.as_bytes(), b" ", &buffer[..length]].concat();
-        if socket.send_to(&answer, peer).is_ok() {
-            datagrams.fetch_add(1, Ordering::Relaxed);
-        }
+        // Counted first: whoever has the answer sees the count.
+        datagrams.fetch_add(1, Ordering::Relaxed);
+        let _ = socket.send_to(&answer, peer);
     }
 }
 
