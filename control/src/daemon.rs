@@ -115,7 +115,8 @@ impl Daemon {
         let model = loaded.model.clone();
         let path = options.socket.as_deref().unwrap_or(model.control().socket());
         let server = Server::bind(path).context("control socket")?;
-        let mirror = Mirror::open(MirrorOptions::default()).await.context("cannot follow the kernel's network state")?;
+        let mirror =
+            Mirror::open(MirrorOptions::default()).await.context("cannot follow the kernel's network state")?;
         let state = mirror.subscribe();
         tokio::spawn(mirror.run());
         let commands = Commands::open().context("cannot talk to the kernel")?;
@@ -232,7 +233,8 @@ impl Daemon {
         let state = Arc::clone(&self.state.borrow_and_update());
         let network = network(&state, dataplane.served());
         let maps = steering(&self.registry, &network, dataplane::local_addresses(&state));
-        let snapshot = compile::snapshot(dataplane.next_generation(), compile::settings(&self.model), &self.registry, network);
+        let snapshot =
+            compile::snapshot(dataplane.next_generation(), compile::settings(&self.model), &self.registry, network);
         dataplane.publish(snapshot, &maps)
     }
 
@@ -251,7 +253,8 @@ impl Daemon {
     }
 
     async fn resolve(&mut self, wanted: Resolve) {
-        let Some(device) = self.dataplane.as_ref().and_then(|dataplane| dataplane.served().get(wanted.device.index())) else {
+        let Some(device) = self.dataplane.as_ref().and_then(|dataplane| dataplane.served().get(wanted.device.index()))
+        else {
             return;
         };
         tracing::debug!(interface = %device.name, address = %wanted.address, "asking for a neighbour");
@@ -292,7 +295,8 @@ impl Daemon {
         let state = Arc::clone(&self.state.borrow());
         for (device, address) in snapshot.server_neighbours() {
             let Some(served) = dataplane.served().get(device.index()) else { continue };
-            let known = state.neighbours.get(&(served.ifindex, address)).is_some_and(|known| known.usable_mac().is_some());
+            let known =
+                state.neighbours.get(&(served.ifindex, address)).is_some_and(|known| known.usable_mac().is_some());
             let asked = if known {
                 self.commands.confirm(&state, served.ifindex, address).await.map(|_| ())
             } else {

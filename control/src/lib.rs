@@ -2,6 +2,7 @@
 //!
 //! * [`config`]: one TOML file, validated into a [`config::Model`]
 //! * [`netlink`]: what the kernel knows about the network
+//! * [`compile`]: both together as the data plane wants them
 //! * [`cmd`]: the subcommands, one file each
 //! * [`socket`]: the control socket, both ends
 //! * [`daemon`]: what `headgate run` runs
@@ -10,8 +11,9 @@
 #![forbid(unsafe_code)]
 
 pub mod cmd;
+pub mod compile;
 pub mod config;
-pub mod netlink;
 pub mod daemon;
 pub mod logging;
+pub mod netlink;
 pub mod socket;

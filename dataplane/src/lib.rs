@@ -11,6 +11,7 @@ pub mod packet;
 pub mod path_mtu;
 pub mod pipeline;
 pub mod proto;
+pub mod runtime;
 pub mod sched;
 pub mod servers;
 pub mod snapshot;

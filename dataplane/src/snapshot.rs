@@ -6,7 +6,7 @@
 pub mod egress;
 pub mod service;
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 pub use egress::{Device, DeviceId, Egress, Hop, HopId, HopKind, L2, Network};
@@ -91,14 +91,8 @@ impl Snapshot {
         self.servers.iter().flatten()
     }
 
-    /// Neighbours this snapshot would need and does not know, without duplicates.
-    pub fn unresolved(&self) -> Vec<(DeviceId, IpAddr)> {
-        let mut seen = HashMap::new();
-        for server in self.servers() {
-            if let Egress::Unresolved { device, address, .. } = server.way.egress {
-                seen.insert((device, address), ());
-            }
-        }
-        seen.into_keys().collect()
+    /// The neighbours on the way to the servers, known or not, each once.
+    pub fn server_neighbours(&self) -> BTreeSet<(DeviceId, IpAddr)> {
+        self.servers().filter_map(|server| self.network.neighbour_of(server.address)).collect()
     }
 }

@@ -28,9 +28,10 @@ pub fn network(state: &NetState, served: &[Served]) -> Network {
     let plan = plan(state, &ids.keys().copied().collect::<BTreeSet<_>>());
     let devices = served.iter().map(|device| self::device(state, device)).collect();
     let hops = plan.hops.iter().map(|hop| self::hop(hop, &ids, served)).collect();
-    let neighbours = state.neighbours.iter().filter_map(|((ifindex, ip), neighbour)| {
-        Some((*ids.get(ifindex)?, *ip, MacAddr(neighbour.usable_mac()?)))
-    });
+    let neighbours = state
+        .neighbours
+        .iter()
+        .filter_map(|((ifindex, ip), neighbour)| Some((*ids.get(ifindex)?, *ip, MacAddr(neighbour.usable_mac()?))));
     let ipv4: Fib<u32, HopId> = plan.ipv4.map(HopId);
     Network::new(devices, hops, ipv4, plan.ipv6.map(HopId), neighbours, state.local_addresses())
 }
@@ -39,7 +40,9 @@ fn device(state: &NetState, served: &Served) -> Device {
     let link = state.links.get(&served.ifindex);
     let mut own: Vec<_> = state.addresses_of(served.ifindex).filter(|address| address.is_usable()).collect();
     // The kernel prefers wide scopes and primary addresses as the source of what it sends itself.
-    own.sort_by_key(|address| (address.scope != Scope::Universe, address.secondary, is_host_prefix(address.ip, address.prefix_len)));
+    own.sort_by_key(|address| {
+        (address.scope != Scope::Global, address.secondary, is_host_prefix(address.ip, address.prefix_len))
+    });
     Device {
         name: served.name.clone(),
         ifindex: served.ifindex,

@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use arc_swap::ArcSwap;
 use headgate_api as api;
 use headgate_dataplane::clock::Clock;
-use headgate_dataplane::counters::Counters;
+use headgate_dataplane::counters::{Counters, TrafficTotals};
 use headgate_dataplane::path_mtu::PathMtus;
 use headgate_dataplane::pipeline::Resolve;
 use headgate_dataplane::runtime::{Plan, Runtime};
-use headgate_dataplane::servers::Servers;
+use headgate_dataplane::servers::{ServerId, Servers};
 use headgate_dataplane::snapshot::{DeviceId, Snapshot};
 use headgate_dataplane::table::{Capacity, Seeds, Table};
 use headgate_dataplane::worker::{KernelStack, Resources, Shared};
@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 use crate::compile::network::Served;
 use crate::compile::{MAX_SERVERS, server_words};
 use crate::config::model::{Dataplane as Config, Workers, XdpMode};
+use crate::netlink::NetState;
 
 /// Entries of each ring.
 const RING: u32 = 2048;
@@ -47,6 +48,9 @@ pub struct Dataplane {
     cores: Vec<Option<usize>>,
     served: Vec<Served>,
     interfaces: Vec<api::Interface>,
+    /// Addresses of the served devices as the steering program knows them.
+    macs: Vec<[u8; 6]>,
+    generation: u64,
     capacity: u64,
     clock: Clock,
 }
@@ -67,7 +71,8 @@ impl Dataplane {
             .with_context(|| format!("cannot reserve {} MiB for the connection table", (words * 8) >> 20))?;
         tracing::info!(pages = ?words.pages(), mib = (words.len() * 8) >> 20, "connection table");
         let table = Table::create(words, capacity, seeds()?).context("cannot make the connection table")?;
-        let slab = SharedWords::new(c"headgate-servers", server_words(), false).context("cannot reserve memory for servers")?;
+        let slab = SharedWords::new(c"headgate-servers", server_words(), false)
+            .context("cannot reserve memory for servers")?;
         let servers = Arc::new(Servers::new(slab)?);
 
         let tap = Arc::new(Tap::open(TAP_NAME).context("cannot make the TAP device for the kernel's stack")?);
@@ -107,6 +112,7 @@ impl Dataplane {
                 },
             });
         }
+        let macs = devices.iter().map(|device| device.device.mac()).collect();
         let served = devices.iter().map(|device| served(&device.device, frame_size)).collect();
         let interfaces = interfaces(&devices, &modes);
         for interface in &interfaces {
@@ -114,7 +120,19 @@ impl Dataplane {
         }
         let runtime = Runtime::start(&shared, plans, clock).context("cannot start the workers")?;
         let capacity = u64::from(config.connections().get());
-        let dataplane = Self { runtime, shared, steering, counters, cores, served, interfaces, capacity, clock };
+        let dataplane = Self {
+            runtime,
+            shared,
+            steering,
+            counters,
+            cores,
+            served,
+            interfaces,
+            macs,
+            generation: 0,
+            capacity,
+            clock,
+        };
         Ok((dataplane, forward_requests(requests)?))
     }
 
@@ -124,12 +142,6 @@ impl Dataplane {
         self.runtime.publish(snapshot);
         self.steering.apply(maps).context("cannot update the steering program")?;
         Ok(())
-    }
-
-    pub fn set_mac(&mut self, ifindex: u32, mac: [u8; 6]) {
-        if let Err(error) = self.steering.set_mac(ifindex, mac) {
-            tracing::warn!(ifindex, %error, "cannot tell the steering program the device's new address");
-        }
     }
 
     /// To be called every now and then: frees old snapshots.
@@ -179,6 +191,30 @@ impl Dataplane {
         &self.interfaces
     }
 
+    /// Counters of a server, all workers together.
+    pub fn traffic(&self, id: ServerId) -> TrafficTotals {
+        TrafficTotals::of(self.counters.iter().map(Arc::as_ref), id)
+    }
+
+    /// Numbers for snapshots, each larger than the one before.
+    pub fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Tells the steering program when a device changed its address.
+    pub fn follow_links(&mut self, state: &NetState) {
+        for (device, known) in self.served.iter().zip(&mut self.macs) {
+            let mac = state.links.get(&device.ifindex).and_then(|link| link.mac);
+            if let Some(mac) = mac.filter(|mac| mac != known) {
+                *known = mac;
+                if let Err(error) = self.steering.set_mac(device.ifindex, mac) {
+                    tracing::warn!(interface = %device.name, %error, "cannot tell the steering program the new address");
+                }
+            }
+        }
+    }
+
     pub fn workers(&self) -> Vec<api::Worker> {
         let core = |core: &Option<usize>| core.map_or(0, |core| core as u32);
         (0..).zip(&self.cores).map(|(id, pinned)| api::Worker { id, core: core(pinned) }).collect()
@@ -205,7 +241,7 @@ impl KernelStack for KernelTap {
 /// Attaches the steering program to every device and looks at each again, since attaching may change its queues.
 fn attach(config: &Config, steering: &mut Steering) -> Result<Vec<Attached>> {
     let request = match config.xdp() {
-        XdpMode::Auto => AttachRequest::Auto,
+        XdpMode::Auto => AttachRequest::NativeOrGeneric,
         XdpMode::Zerocopy | XdpMode::Native => AttachRequest::Native,
         XdpMode::Generic => AttachRequest::Generic,
     };
@@ -364,6 +400,6 @@ fn forward_requests(requests: crossbeam::channel::Receiver<Resolve>) -> Result<m
 }
 
 /// Addresses of this host.
-pub fn local_addresses(state: &crate::netlink::NetState) -> impl Iterator<Item = IpAddr> {
+pub fn local_addresses(state: &NetState) -> impl Iterator<Item = IpAddr> {
     state.local_addresses().into_iter()
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use headgate_dataplane::sched::{self, Flags, Member, Pool};
-use headgate_dataplane::servers::{Full, Identity, ServerId, ServiceKey, Servers};
+use headgate_dataplane::servers::{Full, Identity, ServerId, Servers, ServiceKey};
 use headgate_dataplane::snapshot::{Forward, Persistence, Ports};
 
 use crate::config::Model;
@@ -104,8 +104,11 @@ impl Registry {
     /// # Errors
     /// [`Full`] when the slab has no room for another server; everything before it was carried out.
     pub fn apply(&mut self, model: &Model) -> Result<(), Full> {
-        let mut old: BTreeMap<(u8, IpAddr, Ports), Service> =
-            self.services.drain(..).map(|service| ((service.protocol, service.address, service.ports), service)).collect();
+        let mut old: BTreeMap<(u8, IpAddr, Ports), Service> = self
+            .services
+            .drain(..)
+            .map(|service| ((service.protocol, service.address, service.ports), service))
+            .collect();
         let settings = sched::Settings {
             lblc_expiration: seconds(model.dataplane().ipvs().lblc_expiration()),
             lblcr_expiration: seconds(model.dataplane().ipvs().lblcr_expiration()),
@@ -113,7 +116,8 @@ impl Registry {
         for configured in model.services() {
             let key = (protocol(configured), configured.address().ip(), ports(configured.address().ports()));
             let scheduler = scheduler(configured.scheduler());
-            let flags = Flags { fallback: configured.scheduler_flags().fallback(), port: configured.scheduler_flags().port() };
+            let flags =
+                Flags { fallback: configured.scheduler_flags().fallback(), port: configured.scheduler_flags().port() };
             let service = old.remove(&key).unwrap_or_else(|| Service {
                 name: Arc::from(configured.name()),
                 protocol: key.0,

@@ -265,6 +265,20 @@ impl Network {
         }
     }
 
+    /// The neighbour that packets to `address` go to: a router, or `address` itself.
+    pub fn neighbour_of(&self, address: IpAddr) -> Option<(DeviceId, IpAddr)> {
+        let hop = match address {
+            IpAddr::V4(address) => self.fib4.lookup(address.to_bits()),
+            IpAddr::V6(address) => self.fib6.lookup(address.to_bits()),
+        };
+        let hop = self.hops.get(hop?.0 as usize)?;
+        match hop.kind {
+            HopKind::Gateway(gateway) => Some((hop.device, gateway)),
+            HopKind::OnLink => Some((hop.device, address)),
+            HopKind::Local | HopKind::Unreachable | HopKind::NotServed => None,
+        }
+    }
+
     /// The MAC address of a neighbour, where known.
     pub fn neighbour(&self, device: DeviceId, address: IpAddr) -> Option<MacAddr> {
         match address {

@@ -34,7 +34,7 @@ impl Forward {
 }
 
 /// The ports of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ports {
     /// Port 0: all ports. Persistent services only.
     Any,
