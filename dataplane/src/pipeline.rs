@@ -208,7 +208,7 @@ impl Pipeline {
             Packet::Icmp6 { l4 } => self.icmp6(env, frame, usize::from(l4)),
             Packet::Fragment4 | Packet::Fragment6 { .. } => self.drop(frame, DropReason::Fragment),
             Packet::Bad(reason) => self.drop(frame, reason),
-            Packet::Other | Packet::V4(_) | Packet::V6(_) => self.to_kernel(frame),
+            Packet::Other | Packet::V4(_) | Packet::V6(_) => self.pass_to_kernel(frame),
         }
     }
 
@@ -217,7 +217,7 @@ impl Pipeline {
         self.out.push((frame, Verdict::Drop(reason)));
     }
 
-    fn to_kernel(&mut self, frame: Frame) {
+    fn pass_to_kernel(&mut self, frame: Frame) {
         self.out.push((frame, Verdict::ToKernel));
     }
 

@@ -2,20 +2,21 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 const SOURCE: &str = "bpf/steering.bpf.c";
 const HEADER: &str = "bpf/steering.h";
 
-fn main() {
+fn main() -> ExitCode {
     for input in [SOURCE, HEADER, "build.rs"] {
         println!("cargo:rerun-if-changed={input}");
     }
     println!("cargo:rerun-if-env-changed=BPF_CLANG");
     if let Err(reason) = compile() {
         eprintln!("{reason}");
-        std::process::exit(1);
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
 fn compile() -> Result<(), String> {

@@ -381,7 +381,7 @@ fn seeds() -> Result<Seeds> {
     use std::io::Read;
     let mut bytes = [0; 32];
     std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
-    let word = |at: usize| bytes[at * 8..at * 8 + 8].try_into().map(u64::from_ne_bytes).unwrap_or(1);
+    let word = |at: usize| bytes[at * 8..at * 8 + 8].try_into().map_or(1, u64::from_ne_bytes);
     Ok(Seeds([word(0), word(1), word(2), word(3)]))
 }
 

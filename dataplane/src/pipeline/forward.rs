@@ -43,7 +43,7 @@ impl Pipeline {
             (Method::Tunnel, _) => Target::Tunnel(server.address),
         };
         let way = server.way;
-        self.to_server(env, ingress, frame, flow, target, way);
+        self.send_to_server(env, ingress, frame, flow, target, way);
     }
 
     /// The server was taken out of the configuration: by default packets are swallowed in the hope that it comes back; with

@@ -28,7 +28,7 @@ impl Pipeline {
         match quote::of_v4(frame.bytes(), l4) {
             Quoted::Flow(quote) => self.icmp_about::<V4>(env, frame, l4, &quote),
             Quoted::Tunnel { server, inner, kind } => self.icmp_about_tunnel(env, frame, server, inner, kind),
-            Quoted::Nothing => self.to_kernel(frame),
+            Quoted::Nothing => self.pass_to_kernel(frame),
         }
     }
 
@@ -37,7 +37,7 @@ impl Pipeline {
         match quote::of_v6(frame.bytes(), l4) {
             Quoted::Flow(quote) => self.icmp_about::<V6>(env, frame, l4, &quote),
             Quoted::Tunnel { server, inner, kind } => self.icmp_about_tunnel(env, frame, server, inner, kind),
-            Quoted::Nothing => self.to_kernel(frame),
+            Quoted::Nothing => self.pass_to_kernel(frame),
         }
     }
 
@@ -49,7 +49,7 @@ impl Pipeline {
                 self.icmp_to_server::<F>(env, frame, l4, quote, &found);
             }
             Some(found) => self.icmp_to_client::<F>(env, frame, l4, quote, &found),
-            None => self.to_kernel(frame),
+            None => self.pass_to_kernel(frame),
         }
     }
 
@@ -87,7 +87,7 @@ impl Pipeline {
                     return self.drop(frame, DropReason::NoRoute);
                 }
             }
-            (Method::Local, _) | (Method::Nat, None) => return self.to_kernel(frame),
+            (Method::Local, _) | (Method::Nat, None) => return self.pass_to_kernel(frame),
         }
         self.emit_if_fits(env, frame, way);
     }
@@ -137,7 +137,7 @@ impl Pipeline {
         match frame.bytes().get(inner.start).map(|byte| byte >> 4) {
             Some(4) => self.relay_to_client::<V4>(env, frame, server, inner, kind),
             Some(6) => self.relay_to_client::<V6>(env, frame, server, inner, kind),
-            _ => self.to_kernel(frame),
+            _ => self.pass_to_kernel(frame),
         }
     }
 
@@ -150,7 +150,7 @@ impl Pipeline {
         kind: quote::TunnelError,
     ) {
         let Some(quote) = F::quoted_flow(&frame.bytes()[inner.clone()]) else {
-            return self.to_kernel(frame);
+            return self.pass_to_kernel(frame);
         };
         let key = F::key(quote.source, quote.destination, quote.ports, quote.protocol, KIND_CONNECTION);
         let known = F::table(env.table)
@@ -159,7 +159,7 @@ impl Pipeline {
             .and_then(|found| env.servers.id(found.server))
             .filter(|id| env.snapshot.server(*id).is_some_and(|known| known.address == server));
         let Some(id) = known else {
-            return self.to_kernel(frame);
+            return self.pass_to_kernel(frame);
         };
         let error = match kind {
             quote::TunnelError::TooBig { mtu } => {

@@ -65,14 +65,14 @@ impl Pipeline {
         error: IcmpError,
     ) {
         let like = F::to_ip(F::packet_source(frame.bytes()));
-        match self.own_address(env, ingress, like) {
+        match own_address(env, ingress, like) {
             Some(source) => self.icmp_error(env, frame, error, source),
             None => self.drop(frame, DropReason::IcmpUnsent),
         }
     }
+}
 
-    /// Our address towards `peer`: the preferred source of the route there, else the address of the device the packet came from.
-    pub(super) fn own_address(&self, env: &Env<'_>, ingress: Ingress, peer: IpAddr) -> Option<IpAddr> {
-        env.snapshot.network.way_to(peer).source.or_else(|| device_address(env.snapshot, ingress.device, peer))
-    }
+/// Our address towards `peer`: the preferred source of the route there, else the address of the device the packet came from.
+fn own_address(env: &Env<'_>, ingress: Ingress, peer: IpAddr) -> Option<IpAddr> {
+    env.snapshot.network.way_to(peer).source.or_else(|| device_address(env.snapshot, ingress.device, peer))
 }

@@ -39,7 +39,7 @@ impl Pipeline {
         }
         if !starts_connection(&snapshot.settings, protocol, flow.flags, source_port) {
             self.complete::<F>(&mut frame, usize::from(flow.l4), protocol, ingress);
-            return self.to_kernel(frame);
+            return self.pass_to_kernel(frame);
         }
         let choice = match service.persistence {
             Some(persistence) => match self.persist(env, service, persistence, flow) {
@@ -57,7 +57,7 @@ impl Pipeline {
             self.count_connection(server.id);
             self.count_in(server.id, frame.len());
             let target = target::<F>(server, service, port);
-            return self.to_server(env, ingress, frame, flow, target, server.way);
+            return self.send_to_server(env, ingress, frame, flow, target, server.way);
         }
         self.connect(env, ingress, frame, flow, service, server, choice.template);
     }
@@ -111,7 +111,7 @@ impl Pipeline {
                 self.arm::<F>(id, env.now.tick, state.timeout_seconds());
                 self.count_connection(server.id);
                 self.count_in(server.id, frame.len());
-                self.to_server(env, ingress, frame, flow, target, server.way);
+                self.send_to_server(env, ingress, frame, flow, target, server.way);
             }
             Err(error) => {
                 if let Some(template) = template {
@@ -147,7 +147,7 @@ impl Pipeline {
             return self.tell_server::<F>(env, ingress, frame, IcmpError::PortUnreachable);
         }
         self.complete::<F>(&mut frame, usize::from(flow.l4), F::protocol(&flow.key), ingress);
-        self.to_kernel(frame);
+        self.pass_to_kernel(frame);
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Target<A> {
 impl Pipeline {
     /// Sends a client's packet to its server.
     #[inline(always)]
-    pub(super) fn to_server<F: Family>(
+    pub(super) fn send_to_server<F: Family>(
         &mut self,
         env: &mut Env<'_>,
         ingress: Ingress,
@@ -44,7 +44,7 @@ impl Pipeline {
         let l4 = usize::from(flow.l4);
         if let Target::Local = target {
             self.complete::<F>(&mut frame, l4, protocol, ingress);
-            return self.to_kernel(frame);
+            return self.pass_to_kernel(frame);
         }
         if F::ttl(frame.bytes()) <= 1 {
             return self.tell_client::<F>(env, frame, flow, IcmpError::TimeExceeded);
@@ -56,7 +56,7 @@ impl Pipeline {
             mtu = mtu.saturating_sub(tunnel::overhead(outer));
         }
         let too_big = frame.len() > usize::from(mtu) && mtu > 0;
-        if too_big && self.must_not_fragment::<F>(env, &frame, target) {
+        if too_big && must_not_fragment::<F>(env, &frame, target) {
             // The quoted checksum may be half made; the client's stack does not look at it.
             return self.tell_client::<F>(env, frame, flow, IcmpError::TooBig { mtu });
         }
@@ -85,15 +85,6 @@ impl Pipeline {
         }
     }
 
-    /// A tunnel with `pmtu_disc` off never tells anybody, it fragments the outer packet.
-    fn must_not_fragment<F: Family>(&self, env: &Env<'_>, frame: &Frame, target: Target<F::Addr>) -> bool {
-        match target {
-            Target::Tunnel(IpAddr::V4(_)) if !env.snapshot.settings.pmtu_disc => false,
-            Target::Tunnel(IpAddr::V6(_)) => true,
-            _ => F::dont_fragment(frame.bytes()),
-        }
-    }
-
     #[inline(always)]
     pub(super) fn complete<F: Family>(&mut self, frame: &mut Frame, l4: usize, protocol: u8, ingress: Ingress) {
         if ingress.partial && F::complete_checksum(frame.bytes_mut(), l4, protocol) {
@@ -119,7 +110,7 @@ impl Pipeline {
                 }
             }
             Egress::Unresolved { device, address, vlan } => self.park(env, frame, Resolve { device, address }, vlan),
-            Egress::Local => self.to_kernel(frame),
+            Egress::Local => self.pass_to_kernel(frame),
             Egress::Unreachable => self.drop(frame, DropReason::NoRoute),
             Egress::NotServed => self.drop(frame, DropReason::DeviceNotServed),
         }
@@ -138,6 +129,15 @@ impl Pipeline {
             self.change_state::<F>(env, found, flow, way);
         }
         F::table(env.table).stamp(found.id, env.now.tick);
+    }
+}
+
+/// A tunnel with `pmtu_disc` off never tells anybody, it fragments the outer packet.
+fn must_not_fragment<F: Family>(env: &Env<'_>, frame: &Frame, target: Target<F::Addr>) -> bool {
+    match target {
+        Target::Tunnel(IpAddr::V4(_)) if !env.snapshot.settings.pmtu_disc => false,
+        Target::Tunnel(IpAddr::V6(_)) => true,
+        _ => F::dont_fragment(frame.bytes()),
     }
 }
 

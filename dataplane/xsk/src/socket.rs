@@ -248,6 +248,7 @@ fn bind_patiently(fd: BorrowedFd<'_>, request: PortRequest<'_>, flags: u16, shar
     loop {
         match sys::bind(fd, &address) {
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && start.elapsed() < BUSY_PATIENCE => {
+                #[expect(clippy::disallowed_methods, reason = "the kernel tells nobody when the queue is free")]
                 std::thread::sleep(BUSY_PAUSE);
             }
             other => return other,

@@ -173,6 +173,7 @@ impl Drop for Area {
     fn drop(&mut self) {
         // `Arc` orders the drops of all holders before this one, so the count is final.
         if *self.home.get_mut() != self.frames as usize {
+            #[expect(clippy::disallowed_methods, reason = "frames still point into the mapping: it must never go")]
             std::mem::forget(self.mapping.take());
         }
     }
