@@ -13,6 +13,7 @@ mod dataplane;
 mod notify;
 mod rates;
 pub mod registry;
+mod reload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -305,74 +306,6 @@ impl Daemon {
             if let Err(error) = asked {
                 tracing::debug!(interface = %served.name, %address, %error, "cannot confirm a neighbour");
             }
-        }
-    }
-
-    /// Reads the file again and goes over to it; a bad file changes nothing.
-    async fn reload(&mut self) -> api::ReloadReport {
-        let report = self.try_reload().await;
-        let message = if !report.ok {
-            format!("refused: {}", report.errors.first().map(ToString::to_string).unwrap_or_default())
-        } else if report.changes.is_empty() {
-            "nothing changed".to_owned()
-        } else {
-            report.changes.join("; ")
-        };
-        if report.ok {
-            tracing::info!(generation = report.generation, "reloaded: {message}");
-        } else {
-            tracing::error!("reload {message}");
-        }
-        self.last_reload = Some(api::LastReload { at: answers::now_rfc3339(), ok: report.ok, message });
-        report
-    }
-
-    async fn try_reload(&mut self) -> api::ReloadReport {
-        let refused = |generation, errors| api::ReloadReport {
-            version: api::VERSION,
-            ok: false,
-            generation,
-            changes: Vec::new(),
-            errors,
-            warnings: Vec::new(),
-        };
-        let loaded = match config::load(&self.file, &Environment::detect()) {
-            Ok(loaded) => loaded,
-            Err(error) => return refused(self.generation, error.to_problems()),
-        };
-        let changes = config::diff::diff(&self.model, &loaded.model);
-        let before = std::mem::replace(&mut self.model, loaded.model.clone());
-        let applied = match self.held.follow(&self.commands, self.model.addresses()).await {
-            Ok(()) => {
-                self.await_addresses().await;
-                self.apply()
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = applied {
-            tracing::error!("the new configuration cannot be applied, going back: {error:#}");
-            self.model = before;
-            let back = self.held.follow(&self.commands, self.model.addresses()).await.and_then(|()| self.apply());
-            if let Err(error) = back {
-                tracing::error!("going back failed too: {error:#}");
-            }
-            let problem = api::Problem {
-                file: self.file.display().to_string(),
-                line: 0,
-                column: None,
-                key: String::new(),
-                message: format!("{error:#}"),
-            };
-            return refused(self.generation, vec![problem]);
-        }
-        let unheld = self.unheld(&loaded);
-        api::ReloadReport {
-            version: api::VERSION,
-            ok: true,
-            generation: self.generation,
-            changes: changes.iter().map(ToString::to_string).collect(),
-            errors: Vec::new(),
-            warnings: loaded.warnings.iter().chain(&unheld).map(config::ConfigWarning::to_api).collect(),
         }
     }
 
