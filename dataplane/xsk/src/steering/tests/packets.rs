@@ -44,7 +44,7 @@ pub(super) fn ip(source: &str, destination: &str, protocol: u8, payload: &[u8]) 
 
 /// Makes an IPv4 packet a fragment.
 pub(super) fn fragment(mut ip: Vec<u8>, offset: u16, more: bool) -> Vec<u8> {
-    ip[6..8].copy_from_slice(&(offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes());
+    ip[6..8].copy_from_slice(&((offset / 8) | if more { 0x2000 } else { 0 }).to_be_bytes());
     ip
 }
 
