@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const SOURCE: &str = "bpf/steering.bpf.c";
-const HEADER: &str = "bpf/steering.h";
+const HEADER: &str = "bpf/maps.h";
 
 fn main() -> ExitCode {
     for input in [SOURCE, HEADER, "build.rs"] {

@@ -28,6 +28,9 @@ pub enum XskError {
     #[error("cannot set {key} to {value}: {source}")]
     Sysctl { key: String, value: &'static str, source: io::Error },
 
+    #[error("{device} cannot have the address {address}: {source}")]
+    Address { device: String, address: IpAddr, source: io::Error },
+
     #[error("{device} queue {queue}: {step} failed: {source}")]
     Socket { device: String, queue: u32, step: &'static str, source: io::Error },
     #[error(

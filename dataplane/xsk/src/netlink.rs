@@ -1,8 +1,9 @@
-//! One question to the kernel over rtnetlink: what is this interface?
+//! What has to be asked of the kernel, or told to it, over rtnetlink: what is this interface, and give it an address.
 //!
 //! Netlink rather than /sys, because it follows the network namespace of the calling thread; /sys follows whoever mounted it.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 
 use crate::sys;
@@ -37,16 +38,28 @@ const IFLA_XDP_PROG_ID: u16 = 4;
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 
-/// Asks for one interface of the calling thread's network namespace.
-pub(crate) fn link(which: Which<'_>) -> io::Result<LinkInfo> {
-    let socket = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
-    sys::send(socket.as_fd(), &request(which)?)?;
-    let mut answer = vec![0; 32 * 1024];
-    let len = sys::receive(socket.as_fd(), &mut answer)?;
-    parse(&answer[..len.min(answer.len())])
+/// Gives an interface an IPv4 address of its own (/32) that is never chosen as the source of a packet (host scope).
+pub(crate) fn add_host_address(index: u32, address: Ipv4Addr) -> io::Result<()> {
+    const HOST_SCOPE: u8 = 254;
+    let mut message = vec![0; HEADER];
+    message.extend([libc::AF_INET as u8, 32, 0, HOST_SCOPE]);
+    message.extend(index.to_ne_bytes());
+    for kind in [libc::IFA_LOCAL, libc::IFA_ADDRESS] {
+        attribute(&mut message, kind, &address.octets());
+    }
+    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_REPLACE;
+    let answer = ask(message, libc::RTM_NEWADDR, flags)?;
+    match (word16(&answer, 4), word32(&answer, HEADER)) {
+        (Some(kind), Some(0)) if kind == libc::NLMSG_ERROR as u16 => Ok(()),
+        (Some(kind), Some(errno)) if kind == libc::NLMSG_ERROR as u16 => {
+            Err(io::Error::from_raw_os_error((errno as i32).wrapping_neg()))
+        }
+        _ => Err(malformed()),
+    }
 }
 
-fn request(which: Which<'_>) -> io::Result<Vec<u8>> {
+/// Asks for one interface of the calling thread's network namespace.
+pub(crate) fn link(which: Which<'_>) -> io::Result<LinkInfo> {
     let mut message = vec![0; HEADER + IFINFO];
     match which {
         Which::Index(index) => message[HEADER + 4..HEADER + 8].copy_from_slice(&index.to_ne_bytes()),
@@ -54,23 +67,34 @@ fn request(which: Which<'_>) -> io::Result<Vec<u8>> {
             if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.contains('\0') {
                 return Err(io::Error::from_raw_os_error(libc::ENODEV));
             }
-            message.extend((4 + name.len() as u16 + 1).to_ne_bytes());
-            message.extend(libc::IFLA_IFNAME.to_ne_bytes());
-            message.extend(name.as_bytes());
-            message.push(0);
-            message.resize(message.len().next_multiple_of(4), 0);
+            attribute(&mut message, libc::IFLA_IFNAME, &[name.as_bytes(), &[0]].concat());
         }
     }
+    parse(&ask(message, libc::RTM_GETLINK, libc::NLM_F_REQUEST)?)
+}
+
+/// Completes the header of a message, sends it, and returns the answer.
+fn ask(mut message: Vec<u8>, kind: u16, flags: libc::c_int) -> io::Result<Vec<u8>> {
     let len = message.len() as u32;
     message[0..4].copy_from_slice(&len.to_ne_bytes());
-    message[4..6].copy_from_slice(&libc::RTM_GETLINK.to_ne_bytes());
-    message[6..8].copy_from_slice(&(libc::NLM_F_REQUEST as u16).to_ne_bytes());
-    Ok(message)
+    message[4..6].copy_from_slice(&kind.to_ne_bytes());
+    message[6..8].copy_from_slice(&(flags as u16).to_ne_bytes());
+    let socket = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+    sys::send(socket.as_fd(), &message)?;
+    let mut answer = vec![0; 32 * 1024];
+    let len = sys::receive(socket.as_fd(), &mut answer)?;
+    answer.truncate(len);
+    Ok(answer)
+}
+
+fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    message.extend((4 + value.len() as u16).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(value);
+    message.resize(message.len().next_multiple_of(4), 0);
 }
 
 fn parse(message: &[u8]) -> io::Result<LinkInfo> {
-    let malformed =
-        || io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer about an interface makes no sense");
     match word16(message, 4).ok_or_else(malformed)? {
         kind if kind == libc::NLMSG_ERROR as u16 => {
             let errno = word32(message, HEADER).ok_or_else(malformed)? as i32;
@@ -118,6 +142,10 @@ fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))
     })
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer over netlink makes no sense")
 }
 
 fn text(value: &[u8]) -> String {

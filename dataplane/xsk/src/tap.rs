@@ -2,15 +2,19 @@
 //!
 //! Packets of any client may come this way, to addresses the host itself has. So that the kernel does not drop them as martians,
 //! reverse path filtering is loose on it (the kernel uses the largest of the values for `all` and for the interface) and local
-//! source addresses are accepted. It has no address of its own, and asks for none.
+//! source addresses are accepted. Loose filtering still drops everything on an interface that has no IPv4 address at all
+//! (`__fib_validate_source` in net/ipv4/fib_frontend.c), so it gets the dummy address of RFC 7600, of host scope. It asks for no
+//! IPv6 address, which the kernel does not need.
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use crate::device::Device;
 use crate::error::XskError;
+use crate::netlink;
 use crate::sys;
 
 /// A TAP interface that exists as long as this value, or at the longest as long as the process.
@@ -33,6 +37,9 @@ const SETTINGS: [(&str, &str, &str); 6] = [
     ("ipv6", "disable_ipv6", "0"),
 ];
 
+/// "IPv4 dummy address" of RFC 7600, which no host has.
+const DUMMY_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
+
 impl Tap {
     /// Makes the interface in the network namespace of the calling thread and configures it; it is still down.
     pub fn open(name: &str) -> Result<Self, XskError> {
@@ -40,6 +47,11 @@ impl Tap {
         for (family, key, value) in SETTINGS {
             tap.set(family, key, value)?;
         }
+        netlink::add_host_address(tap.index, DUMMY_ADDRESS).map_err(|source| XskError::Address {
+            device: tap.name.clone(),
+            address: DUMMY_ADDRESS.into(),
+            source,
+        })?;
         Ok(tap)
     }
 

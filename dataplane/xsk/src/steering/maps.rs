@@ -1,4 +1,4 @@
-//! The maps of the steering program: keys and values as in `bpf/steering.h`, and how they are changed.
+//! The maps of the steering program: keys and values as in `bpf/maps.h`, and how they are changed.
 
 use std::collections::BTreeMap;
 use std::io;

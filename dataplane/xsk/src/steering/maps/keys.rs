@@ -1,4 +1,4 @@
-//! Keys and values of the maps, byte for byte as in `bpf/steering.h`.
+//! Keys and values of the maps, byte for byte as in `bpf/maps.h`.
 
 use std::net::IpAddr;
 
