@@ -21,7 +21,7 @@ pub use connection::{Connection, ConnectionFilter, Connections};
 pub use report::{CheckReport, Problem, ReloadReport, ServerReport};
 pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, ServerChange};
 pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
-pub use status::{Dataplane, Interface, LastReload, ServiceSummary, Status, Worker, XdpMode};
+pub use status::{Dataplane, Frames, Interface, LastReload, ServiceSummary, Status, Worker, XdpMode};
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
 pub const VERSION: u32 = 1;

@@ -37,12 +37,30 @@ pub struct Dataplane {
     pub capacity: u64,
     /// Packets dropped since the start, by reason; reasons that never happened may be left out.
     pub drops: BTreeMap<String, u64>,
+    /// Packet memory of all workers.
+    #[serde(default)]
+    pub frames: Frames,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A reading taken every few milliseconds; at that moment every frame was free, in a ring, or held for a neighbour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frames {
+    /// Frames whose place is known. Less than `total` means that some were lost, which is a bug.
+    pub accounted: u64,
+    pub total: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worker {
     pub id: u32,
     pub core: u32,
+    /// Packets taken from the devices, sent to them, and handed to the kernel's own stack, since the start.
+    #[serde(default)]
+    pub received: u64,
+    #[serde(default)]
+    pub transmitted: u64,
+    #[serde(default)]
+    pub to_kernel: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

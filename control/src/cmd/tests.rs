@@ -2,8 +2,8 @@
 
 use clap::CommandFactory;
 use headgate_api::{
-    Connection, Connections, Dataplane, Forward, Interface, LastReload, Problem, Protocol, Rates, ReloadReport, Server,
-    ServerReport, ServerState, Service, ServiceSummary, Services, Stats, Status, VERSION, Worker, XdpMode,
+    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Problem, Protocol, Rates, ReloadReport,
+    Server, ServerReport, ServerState, Service, ServiceSummary, Services, Stats, Status, VERSION, Worker, XdpMode,
 };
 
 use super::output::Paint;
@@ -177,11 +177,15 @@ fn status() -> Status {
         uptime_s: 273_906,
         generation: 7,
         dataplane: Dataplane {
-            workers: vec![Worker { id: 0, core: 2 }, Worker { id: 1, core: 3 }],
+            workers: vec![
+                Worker { id: 0, core: 2, ..Worker::default() },
+                Worker { id: 1, core: 3, ..Worker::default() },
+            ],
             interfaces: vec![interface("eth0", XdpMode::Zerocopy), interface("eth1", XdpMode::Generic)],
             connections: 123_555,
             capacity: 1_000_000,
             drops: [("no_server".to_string(), 17), ("bad_header".to_string(), 2), ("ttl".to_string(), 0)].into(),
+            frames: Frames::default(),
         },
         services: vec![summary("web", "192.168.162.130:80", 2), summary("mail", "[2001:db8::5]:25", 0)],
         last_reload: Some(LastReload { at: "2026-01-02T03:04:05Z".into(), ok: true, message: "2 changes".into() }),

@@ -257,6 +257,7 @@ fn dataplane_status(dataplane: &Dataplane) -> api::Dataplane {
         connections: (table.v4().len() + table.v6().len()) as u64,
         capacity: dataplane.capacity(),
         drops,
+        frames: dataplane.frames(),
     }
 }
 

@@ -5,6 +5,7 @@ mod open;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
@@ -212,7 +213,23 @@ impl Dataplane {
 
     pub fn workers(&self) -> Vec<api::Worker> {
         let core = |core: &Option<usize>| core.map_or(0, |core| core as u32);
-        (0..).zip(&self.cores).map(|(id, pinned)| api::Worker { id, core: core(pinned) }).collect()
+        let shown = |(id, (pinned, counters)): (u32, (_, &Arc<Counters>))| api::Worker {
+            id,
+            core: core(pinned),
+            received: counters.received.value(),
+            transmitted: counters.transmitted.value(),
+            to_kernel: counters.to_kernel.value(),
+        };
+        (0..).zip(self.cores.iter().zip(&self.counters)).map(shown).collect()
+    }
+
+    /// Packet memory of all workers, as of their last housekeeping.
+    pub fn frames(&self) -> api::Frames {
+        let sum = |read: fn(&Counters) -> u64| self.counters.iter().map(|counters| read(counters)).sum();
+        api::Frames {
+            accounted: sum(|counters| counters.frames_accounted.load(Relaxed)),
+            total: sum(|counters| counters.frames_total.load(Relaxed)),
+        }
     }
 }
 
