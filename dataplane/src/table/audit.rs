@@ -19,6 +19,8 @@ pub struct AuditReport {
     pub unlisted_free: usize,
     /// Slots of entries that do not live.
     pub stale_slots: usize,
+    /// Keys that lead to two live entries, as between the commit of a connection and the removal of an older one's reverse slot.
+    pub two_owners: usize,
     /// By how much buckets count more slots than passed over them.
     pub excess_counts: u64,
     pub violations: Vec<Violation>,
@@ -84,7 +86,7 @@ impl<K: Key> SubTable<K> {
 
     fn audit_index(&self, report: &mut AuditReport) {
         let mut passed = vec![0u64; self.index().buckets()];
-        let mut seen = HashSet::new();
+        let (mut seen, mut keys) = (HashSet::new(), HashSet::new());
         for bucket in 0..self.index().buckets() {
             for word in &self.index().bucket(bucket)[1..] {
                 let slot = Slot(word.load(Ordering::Relaxed));
@@ -92,7 +94,11 @@ impl<K: Key> SubTable<K> {
                     continue;
                 }
                 match self.live_of(slot) {
-                    Some(found) if seen.insert(slot.0) => self.count_passed(bucket, slot, &found, &mut passed, report),
+                    Some(found) if seen.insert(slot.0) => {
+                        let key = key_of(slot, &found);
+                        report.two_owners += key.is_some_and(|key| !keys.insert(key)) as usize;
+                        self.count_passed(bucket, key, found.id, &mut passed, report);
+                    }
                     _ => report.stale_slots += 1,
                 }
             }
@@ -114,12 +120,11 @@ impl<K: Key> SubTable<K> {
         self.get(ConnId { index: slot.entry(), generation: head.generation() })
     }
 
-    fn count_passed(&self, bucket: usize, slot: Slot, found: &Found<K>, passed: &mut [u64], report: &mut AuditReport) {
-        let key = if slot.direction() == Direction::Forward { Some(found.forward) } else { found.reverse };
+    fn count_passed(&self, bucket: usize, key: Option<K>, id: ConnId, passed: &mut [u64], report: &mut AuditReport) {
         let way: Option<Vec<usize>> = key.map(|key| self.index().probe(self.hash_of(&key)).collect());
         match way.and_then(|way| way.iter().position(|&at| at == bucket).map(|end| way[..end].to_vec())) {
             Some(before) => before.into_iter().for_each(|at| passed[at] += 1),
-            None => report.violations.push(Violation::Misplaced(found.id)),
+            None => report.violations.push(Violation::Misplaced(id)),
         }
     }
 
@@ -152,4 +157,8 @@ impl<K: Key> SubTable<K> {
     fn life(&self, index: u32) -> Option<Life> {
         Some(Head(self.entry(index)?[0].load(Ordering::Acquire)).life())
     }
+}
+
+fn key_of<K: Key>(slot: Slot, found: &Found<K>) -> Option<K> {
+    if slot.direction() == Direction::Forward { Some(found.forward) } else { found.reverse }
 }

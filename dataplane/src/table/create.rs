@@ -56,7 +56,7 @@ pub enum CreateError {
     Contended,
 }
 
-const ATTEMPTS: u32 = if cfg!(loom) { 2 } else { 32 };
+const ATTEMPTS: u32 = if cfg!(loom) { 1 } else { 32 };
 /// Live entries seen to hold our reverse key at once; more than two takes several creators in the middle of taking it.
 const OLDER: usize = 4;
 
@@ -119,7 +119,8 @@ impl<K: Key> SubTable<K> {
             for placed in [forward, reverse.flatten()].into_iter().flatten() {
                 self.index().remove_at(placed.hash, placed.place, placed.slot);
             }
-            Self::retire(entry, head);
+            // A swap, not `retire`: others may still try to kill us, and this must come after any such swap.
+            entry[0].swap(head.next_life().0, Ordering::AcqRel);
             return Err(failure);
         }
         self.take_over(&older);

@@ -6,7 +6,7 @@
 
 use super::hash::Hash;
 use super::layout::{BUCKET, LANES, PROBES, Part, SLOTS};
-use super::sync::{AtomicU64, Breakage, Ordering, broken, prefetch};
+use super::sync::{AtomicU64, Ordering, prefetch};
 use super::word::Slot;
 
 /// One family's buckets.
@@ -86,17 +86,10 @@ impl<'a> Index<'a> {
                 if word.load(Ordering::Relaxed) == 0
                     && word.compare_exchange(0, slot.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
                 {
-                    if broken(Breakage::CountFirst) {
-                        self.probe(hash)
-                            .take(passed)
-                            .for_each(|at| _ = self.bucket(at)[0].fetch_add(1, Ordering::AcqRel));
-                    }
                     return Some(Place { word: self.at(at) + n, passed });
                 }
             }
-            if !broken(Breakage::CountFirst) {
-                bucket[0].fetch_add(1, Ordering::AcqRel);
-            }
+            bucket[0].fetch_add(1, Ordering::AcqRel);
         }
         self.lower(hash, PROBES);
         None

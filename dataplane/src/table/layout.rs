@@ -28,7 +28,7 @@ const HOT: usize = 16;
 const HEADER: usize = if cfg!(loom) { HOT + 4 } else { 64 };
 
 /// Slots of a bucket; with the count they fill a line.
-pub(super) const SLOTS: usize = if cfg!(loom) { 2 } else { 7 };
+pub(super) const SLOTS: usize = if cfg!(loom) { 3 } else { 7 };
 pub(super) const BUCKET: usize = SLOTS + 1;
 /// Buckets of a group: 256 bytes.
 pub(super) const LANES: usize = if cfg!(loom) { 1 } else { 4 };
@@ -37,7 +37,7 @@ pub(super) const PROBES: usize = if cfg!(loom) { 2 } else { 32 };
 /// Fewer groups would be visited twice by one probe.
 const MIN_GROUPS: usize = if cfg!(loom) { 2 } else { 11 };
 /// Slots in use at the configured capacity, in percent, when every connection has two keys.
-const LOAD: usize = 50;
+const LOAD: usize = if cfg!(loom) { 100_000 } else { 50 };
 
 /// The largest capacity of a family: an id has 31 bits for the entry in a timer handle.
 pub(super) const MAX_CAPACITY: u32 = (1 << 31) - 1;

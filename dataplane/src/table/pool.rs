@@ -112,7 +112,7 @@ impl<K: Key> SubTable<K> {
         Some(all)
     }
 
-    fn pop_node(&self, free: &mut Vec<u32>) -> bool {
+    pub(super) fn pop_node(&self, free: &mut Vec<u32>) -> bool {
         let stack = self.free_stack();
         let mut head = stack.load(Ordering::Acquire);
         loop {

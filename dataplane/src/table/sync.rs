@@ -17,8 +17,10 @@ pub type Words = headgate_xsk::SharedWords;
 pub(super) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(loom)]
 pub use modelled::Words;
+#[cfg(all(test, loom))]
+pub(super) use modelled::break_once;
 #[cfg(loom)]
-pub(super) use modelled::{break_once, prefetch, spin_loop};
+pub(super) use modelled::{prefetch, spin_loop};
 
 /// A step of the algorithm that a model leaves out to show that it is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +45,6 @@ pub(super) enum Breakage {
     FreeTag,
     /// Count and closing bit of a template changed in one step.
     TemplateWord,
-    /// Raising the counts of full buckets before the slot beyond them is placed.
-    CountFirst,
     /// The fence between placing a restored reverse slot and looking again.
     RestoreFence,
 }
@@ -95,8 +95,9 @@ mod modelled {
         static BROKEN: Cell<Option<Breakage>> = const { Cell::new(None) };
     }
 
-    pub(in crate::table) fn break_once(step: Breakage) {
-        BROKEN.set(Some(step));
+    #[cfg(test)]
+    pub(in crate::table) fn break_once(step: Option<Breakage>) {
+        BROKEN.set(step);
     }
 
     pub(in crate::table) fn broken(step: Breakage) -> bool {
