@@ -72,6 +72,8 @@ impl Snapshot {
         let mut by_id: Vec<Option<Server>> = Vec::new();
         for mut server in servers {
             server.way = network.way_to(server.address);
+            // IPv6 routes, and IPv4 routes through a router, rarely name a source of their own.
+            server.way.source = server.way.source.or_else(|| network.own_address(&server.way, server.address));
             let index = server.id.index() as usize;
             if by_id.len() <= index {
                 by_id.resize_with(index + 1, || None);

@@ -196,6 +196,18 @@ impl Network {
         self.local.contains(&address)
     }
 
+    /// Our own address on the device that `way` leads out of, of the family of `like`.
+    pub fn own_address(&self, way: &Way, like: IpAddr) -> Option<IpAddr> {
+        let (Egress::Ready { device, .. } | Egress::Unresolved { device, .. }) = way.egress else {
+            return None;
+        };
+        let device = self.device(device)?;
+        match like {
+            IpAddr::V4(_) => device.ipv4.map(IpAddr::V4),
+            IpAddr::V6(_) => device.ipv6.map(IpAddr::V6),
+        }
+    }
+
     #[inline(always)]
     pub fn device(&self, id: DeviceId) -> Option<&Device> {
         self.devices.get(id.index())
