@@ -1,0 +1,72 @@
+//! The benchmarks that criterion cannot do: interleaved comparisons, instruction counts, whole systems.
+
+use std::io::{stderr, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use headgate_perf::{compare, instructions};
+
+/// Benchmarks of Headgate. JSON lines go to standard output, tables for people to standard error.
+#[derive(Parser)]
+#[command(name = "perf")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Nanoseconds per packet, in memory, beside a plain single-threaded table.
+    Table {
+        /// Numbers of connections.
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000, 1_000_000, 10_000_000])]
+        connections: Vec<u32>,
+        #[arg(long, default_value_t = 7)]
+        repetitions: usize,
+        /// Packets per case and repetition.
+        #[arg(long, default_value_t = 1_000_000)]
+        packets: usize,
+    },
+    /// Instructions per packet, counted by valgrind.
+    Instructions {
+        /// Fail when a count exceeds the baseline by more than a tenth.
+        #[arg(long, conflicts_with = "write")]
+        check: bool,
+        /// Make the counts the new baseline.
+        #[arg(long)]
+        write: bool,
+        /// The baseline's file.
+        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json"))]
+        baseline: PathBuf,
+    },
+    /// What valgrind runs.
+    #[command(hide = true)]
+    Workload { case: instructions::Case, packets: u32 },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Table { connections, repetitions, packets } => {
+            let options = compare::Options { sizes: connections, repetitions, packets };
+            compare::run(&options, &mut stdout(), &mut stderr()).map(|()| true)
+        }
+        Command::Instructions { check, write, baseline } => {
+            let mode = match (check, write) {
+                (true, _) => instructions::Mode::Check,
+                (_, true) => instructions::Mode::Write,
+                _ => instructions::Mode::Print,
+            };
+            instructions::run(mode, &baseline, &mut stdout(), &mut stderr())
+        }
+        Command::Workload { case, packets } => instructions::workload(case, packets).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("perf: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
