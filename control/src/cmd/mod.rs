@@ -9,6 +9,7 @@
 
 mod check;
 mod connections;
+mod demo;
 mod failure;
 mod numbers;
 pub mod output;
@@ -46,6 +47,7 @@ Examples:
   headgate check headgate.toml                   is the file right?
   headgate run -c headgate.toml                  run in the foreground
   headgate services web                          what one service does
+  headgate demo                                  see it work on this machine
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage or no daemon, 78 bad configuration.";
 
@@ -69,6 +71,7 @@ enum Command {
     Services(services::Args),
     Connections(connections::Args),
     Server(server::Args),
+    Demo(demo::Args),
 }
 
 /// Carries out one command.
@@ -82,6 +85,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Services(args) => services::run(args, global),
         Command::Connections(args) => connections::run(args, global),
         Command::Server(args) => server::run(args, global),
+        Command::Demo(args) => demo::run(&args),
     };
     result.unwrap_or_else(|failure| failure.report())
 }
