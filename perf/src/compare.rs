@@ -182,7 +182,7 @@ impl Bench {
         let both = matches!(case, Case::PlainBothWays | Case::TableBothWays | Case::PipelineBothWays);
         frames.prepare(|| -> [u8; FRAME] {
             let n = random.below(*connections);
-            let kind = if both && random.next() >> 63 == 0 { Kind::NatReply } else { Kind::NatForward };
+            let kind = if both && random.bits() >> 63 == 0 { Kind::NatReply } else { Kind::NatForward };
             kind.frame(world, n)
         });
     }

@@ -44,9 +44,7 @@ pub fn real(table: &Table, scratch: &mut Scratch, frames: &mut [Frame], now: Tic
         let (side, to) = match (found.direction, &found.reverse) {
             (Direction::Forward, Some(reverse)) => (Side::Destination, (V4::source(reverse), V4::ports(reverse).0)),
             (Direction::Forward, None) => continue,
-            (Direction::Reverse, _) => {
-                (Side::Source, (V4::destination(&found.forward), V4::ports(&found.forward).1))
-            }
+            (Direction::Reverse, _) => (Side::Source, (V4::destination(&found.forward), V4::ports(&found.forward).1)),
         };
         table.stamp(found.id, now);
         rewrite(frame, flow, side, to);

@@ -20,7 +20,8 @@ pub struct Machine {
 impl Machine {
     pub fn detect() -> Self {
         let cpuinfo = read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
+        let model =
+            cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name));
         Self {
             kernel: line("/proc/sys/kernel/osrelease"),
             cpu: model.unwrap_or("unknown").to_owned(),

@@ -1,5 +1,7 @@
 //! The benchmarks that criterion cannot do: interleaved comparisons, instruction counts, whole systems.
 
+#![forbid(unsafe_code)]
+
 use std::io::{stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;

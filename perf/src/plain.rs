@@ -116,4 +116,3 @@ pub fn key(source: u32, destination: u32, ports: (u16, u16), protocol: u8) -> [u
     let ports = u64::from(ports.0) << 32 | u64::from(ports.1) << 16 | u64::from(protocol) << 8;
     [u64::from(source) << 32 | u64::from(destination), ports | 1 << 63]
 }
-

@@ -120,15 +120,15 @@ fn perform(keep: bool, json: bool, stop: &Stop) -> Result<Ended> {
     let stage = Stage::set().context("cannot set the stage")?;
     let passed = story::tell(&stage, &mut show)?;
     if !passed {
-        show.log_tail(&stage.daemon.log())?;
+        show::log_tail(&stage.daemon.log());
     }
     show.finish(passed)?;
     if keep {
         let text = stage.instructions();
         if json {
-            output::complain(&text)
+            output::complain(&text);
         } else {
-            output::print(&text)?
+            output::print(&text)?;
         }
         wait(stop)?;
     }

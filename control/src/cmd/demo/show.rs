@@ -104,18 +104,6 @@ impl Show {
         Ok(ok)
     }
 
-    /// The end of the daemon's log, on standard error: it belongs to a failure, with --json as well.
-    pub fn log_tail(&self, log: &str) -> Result<()> {
-        let lines: Vec<&str> = log.lines().collect();
-        output::complain("--- the daemon's log, its end ---");
-        for line in &lines[lines.len().saturating_sub(TAIL)..] {
-            for piece in fold(line, COLUMNS) {
-                output::complain(&piece);
-            }
-        }
-        Ok(())
-    }
-
     /// The end: a line, or the JSON.
     pub fn finish(&self, ok: bool) -> Result<()> {
         let ms = self.begin.elapsed().as_millis() as u64;
@@ -163,6 +151,17 @@ fn fold(line: &str, columns: usize) -> Vec<String> {
     }
     pieces.push(rest.iter().collect());
     pieces
+}
+
+/// The end of the daemon's log, on standard error: it belongs to a failure, with --json as well.
+pub fn log_tail(log: &str) {
+    let lines: Vec<&str> = log.lines().collect();
+    output::complain("--- the daemon's log, its end ---");
+    for line in &lines[lines.len().saturating_sub(TAIL)..] {
+        for piece in fold(line, COLUMNS) {
+            output::complain(&piece);
+        }
+    }
 }
 
 #[cfg(test)]
