@@ -4,6 +4,8 @@
 pub mod network;
 pub mod steering;
 
+use std::sync::Arc;
+
 use headgate_dataplane::servers::Servers;
 use headgate_dataplane::snapshot::{Forward, Network, Server, Service, Settings, Snapshot};
 use headgate_dataplane::state::Timeouts;
@@ -25,7 +27,7 @@ pub fn snapshot(generation: u64, settings: Settings, registry: &Registry, networ
             ports: service.ports,
             one_packet: service.one_packet,
             persistence: service.persistence,
-            pool: service.pool.clone(),
+            pool: Arc::clone(&service.pool),
         });
         servers.extend(service.servers.iter().map(|server| Server {
             id: server.id,

@@ -189,7 +189,7 @@ fn snapshot(servers: &Servers) -> Result<(Snapshot, Vec<ServerId>)> {
             ports: Ports::One(port),
             one_packet: false,
             persistence: None,
-            pool,
+            pool: pool.into(),
         });
     }
     neighbours.push((FRONT, IpAddr::V4(GATEWAY), MacAddr([2, 0, 0, 2, 0, 0])));

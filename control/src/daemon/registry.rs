@@ -30,7 +30,8 @@ pub struct Service {
     pub ports: Ports,
     pub one_packet: bool,
     pub persistence: Option<Persistence>,
-    pub pool: Pool,
+    /// Shared with the snapshots. An edit makes a new one, which takes the scheduler's position over.
+    pub pool: Arc<Pool>,
     /// In the order of the configuration.
     pub servers: Vec<Server>,
 }
@@ -125,7 +126,7 @@ impl Registry {
                 ports: key.2,
                 one_packet: false,
                 persistence: None,
-                pool: Pool::new(scheduler, flags, settings),
+                pool: Arc::new(Pool::new(scheduler, flags, settings)),
                 servers: Vec::new(),
             });
             self.services.push(service);
@@ -135,8 +136,12 @@ impl Registry {
             service.persistence = configured
                 .persistence()
                 .map(|given| Persistence { timeout_s: seconds(given.timeout()), prefix_len: given.prefix() });
-            service.pool.change_scheduler(scheduler, flags);
-            service.pool.change_settings(settings);
+            if (service.pool.scheduler(), service.pool.flags()) != (scheduler, flags) {
+                Arc::make_mut(&mut service.pool).change_scheduler(scheduler, flags);
+            }
+            if service.pool.settings() != settings {
+                Arc::make_mut(&mut service.pool).change_settings(settings);
+            }
             let gone = apply_servers(service, configured, &self.slab)?;
             self.retired.extend(gone);
         }
@@ -154,7 +159,7 @@ impl Registry {
         let service = self.services.iter_mut().find(|known| &*known.name == service)?;
         let server = service.servers.iter_mut().find(|known| known.shown == server)?;
         server.changed = change;
-        service.pool.set_weight(server.id, server.effective_weight());
+        Arc::make_mut(&mut service.pool).set_weight(server.id, server.effective_weight());
         Some(server)
     }
 
@@ -163,7 +168,7 @@ impl Registry {
         for service in &mut self.services {
             for server in &mut service.servers {
                 server.changed = Some(Override::Drain);
-                service.pool.set_weight(server.id, 0);
+                Arc::make_mut(&mut service.pool).set_weight(server.id, 0);
             }
         }
     }
@@ -191,7 +196,7 @@ fn apply_servers(service: &mut Service, configured: &model::Service, slab: &Serv
     let mut gone = Vec::new();
     let kept = |server: &Server| configured.servers().iter().any(|wanted| wanted.address() == server.shown);
     for server in service.servers.iter().filter(|server| !kept(server)) {
-        service.pool.remove(server.id);
+        Arc::make_mut(&mut service.pool).remove(server.id);
         gone.push(retire(slab, service, server));
     }
     let mut servers = Vec::with_capacity(configured.servers().len());
@@ -219,14 +224,16 @@ fn apply_servers(service: &mut Service, configured: &model::Service, slab: &Serv
         };
         match service.servers.iter().find(|old| old.id == id) {
             Some(old) if old.effective_weight() != weight => {
-                service.pool.set_weight(id, weight);
+                Arc::make_mut(&mut service.pool).set_weight(id, weight);
             }
             Some(_) => {}
             None => added.push(Member::new(id, wanted.ip(), port, weight)),
         }
         servers.push(server);
     }
-    service.pool.extend(added);
+    if !added.is_empty() {
+        Arc::make_mut(&mut service.pool).extend(added);
+    }
     service.servers = servers;
     Ok(gone)
 }

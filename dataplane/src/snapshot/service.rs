@@ -62,8 +62,9 @@ pub struct Service {
     /// Every datagram is scheduled anew and no connection is kept (UDP).
     pub one_packet: bool,
     pub persistence: Option<Persistence>,
-    /// The servers in IPVS list order, and the scheduler over them.
-    pub pool: sched::Pool,
+    /// The servers in IPVS list order, and the scheduler over them; the same one in all snapshots until it is edited, so that its
+    /// position goes on.
+    pub pool: Arc<sched::Pool>,
 }
 
 /// A server of a service.
