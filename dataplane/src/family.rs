@@ -65,8 +65,8 @@ pub trait Family: Copy + Debug + 'static {
     /// Whether the packet must not be fragmented on its way: the DF bit, or IPv6.
     fn dont_fragment(packet: &[u8]) -> bool;
 
-    /// Replaces address and port of one side and keeps the checksums right, or as wrong as they were. With `partial`, a transport
-    /// checksum that holds only the pseudo header is completed.
+    /// Takes one off the TTL or hop limit, replaces address and port of one side, and keeps the checksums right, or as wrong as they
+    /// were. With `partial`, a transport checksum that holds only the pseudo header is completed.
     fn rewrite(
         packet: &mut [u8],
         l4: usize,
@@ -89,19 +89,29 @@ fn checksum_offset(protocol: u8) -> usize {
 /// when there is no checksum to update: a UDP datagram without one, for which IPVS computes one (`ip_vs_proto_udp.c`).
 #[inline(always)]
 fn update_transport(segment: &mut [u8], side: Side, port: u16, delta: Delta, protocol: u8) -> bool {
-    let port_at = if side == Side::Source { 0 } else { 2 };
-    let old_port = u16::from_be_bytes([segment[port_at], segment[port_at + 1]]);
-    segment[port_at..port_at + 2].copy_from_slice(&port.to_be_bytes());
-    let delta = delta.u16(old_port, port);
-    let at = checksum_offset(protocol);
-    let old = u16::from_be_bytes([segment[at], segment[at + 1]]);
-    let new = if protocol == proto::TCP {
-        delta.apply(old)
-    } else if old == 0 {
-        return false;
+    if protocol == proto::TCP {
+        let Some(header) = segment.first_chunk_mut::<{ tcp::MIN_LEN }>() else { return true };
+        let delta = set_port(header, side, port, delta);
+        let old = u16::from_be_bytes([header[tcp::CHECKSUM_OFFSET], header[tcp::CHECKSUM_OFFSET + 1]]);
+        [header[tcp::CHECKSUM_OFFSET], header[tcp::CHECKSUM_OFFSET + 1]] = delta.apply(old).to_be_bytes();
+        true
     } else {
-        delta.apply_udp(old)
-    };
-    segment[at..at + 2].copy_from_slice(&new.to_be_bytes());
-    true
+        let Some(header) = segment.first_chunk_mut::<{ udp::HEADER_LEN }>() else { return true };
+        let delta = set_port(header, side, port, delta);
+        let old = u16::from_be_bytes([header[udp::CHECKSUM_OFFSET], header[udp::CHECKSUM_OFFSET + 1]]);
+        if old == 0 {
+            return false;
+        }
+        [header[udp::CHECKSUM_OFFSET], header[udp::CHECKSUM_OFFSET + 1]] = delta.apply_udp(old).to_be_bytes();
+        true
+    }
+}
+
+/// Writes the port of one side, which begins every transport header, and adds the change to `delta`.
+#[inline(always)]
+fn set_port<const N: usize>(header: &mut [u8; N], side: Side, port: u16, delta: Delta) -> Delta {
+    let at = if side == Side::Source { 0 } else { 2 };
+    let old = u16::from_be_bytes([header[at], header[at + 1]]);
+    [header[at], header[at + 1]] = port.to_be_bytes();
+    delta.u16(old, port)
 }

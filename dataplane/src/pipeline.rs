@@ -132,7 +132,9 @@ impl Pipeline {
     pub fn process(&mut self, env: &mut Env<'_>, device: DeviceId, frames: &mut Vec<Frame>) {
         let partial = env.snapshot.network.device(device).is_some_and(|device| device.partial_checksums);
         let ingress = Ingress { device, partial };
-        self.burst.clear();
+        // Out of `self` for a while, so that its stages need not be copied.
+        let mut burst = std::mem::take(&mut self.burst);
+        burst.clear();
         for frame in frames.iter_mut() {
             let stage = match packet::classify(frame) {
                 Packet::V4(flow) => {
@@ -147,22 +149,23 @@ impl Pipeline {
                 }
                 other => Stage::Other(other),
             };
-            self.burst.push(stage);
+            burst.push(stage);
         }
-        for stage in &mut self.burst {
+        for stage in &mut burst {
             match stage {
                 Stage::V4(_, hash, candidate) => *candidate = env.table.v4().candidate(*hash),
                 Stage::V6(_, hash, candidate) => *candidate = env.table.v6().candidate(*hash),
                 Stage::Other(_) => {}
             }
         }
-        for (index, frame) in frames.drain(..).enumerate() {
-            match self.burst[index] {
-                Stage::V4(flow, hash, candidate) => self.flow(env, ingress, frame, &flow, hash, candidate),
-                Stage::V6(flow, hash, candidate) => self.flow(env, ingress, frame, &flow, hash, candidate),
-                Stage::Other(packet) => self.other(env, frame, packet),
+        for (stage, frame) in burst.iter().zip(frames.drain(..)) {
+            match stage {
+                Stage::V4(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
+                Stage::V6(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
+                Stage::Other(packet) => self.other(env, frame, *packet),
             }
         }
+        self.burst = burst;
     }
 
     /// Frames whose fate is decided, in order; the caller takes them all.

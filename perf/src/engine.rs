@@ -88,7 +88,6 @@ pub fn rewrite_only(frames: &mut [Frame]) -> usize {
 
 #[inline(always)]
 fn rewrite(frame: &mut Frame, flow: &Flow<V4>, side: Side, to: (u32, u16)) {
-    V4::decrement_ttl(frame.bytes_mut());
     V4::rewrite(frame.bytes_mut(), usize::from(flow.l4), side, to, Protocol::UDP.0, false);
 }
 

@@ -1,5 +1,6 @@
 //! The scheduler's position, counts and retired servers across publications and reloads.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ fn apply(registry: &mut Registry, scheduler: &str, servers: &[(&str, u32)]) {
          forward = \"nat\"\nscheduler = \"{scheduler}\"\n"
     );
     for (address, weight) in servers {
-        text += &format!("[[service.server]]\naddress = \"{address}\"\nweight = {weight}\n");
+        writeln!(text, "[[service.server]]\naddress = \"{address}\"\nweight = {weight}").unwrap();
     }
     let loaded = config::parse("test.toml", &text, &Environment { hostname: "test".into(), cores: None }).unwrap();
     registry.apply(&loaded.model).unwrap();

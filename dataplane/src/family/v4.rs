@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use headgate_wire::checksum::Delta;
 use headgate_wire::{Protocol, checksum, ipv4};
 
 use super::{Checksum, Family, Side, checksum_offset, update_transport};
@@ -103,10 +104,21 @@ impl Family for V4 {
         let Ok((header, _)) = ipv4::Header::view_mut(packet) else {
             return Checksum::Updated;
         };
-        let delta = match side {
-            Side::Source => header.rewrite_source(Ipv4Addr::from_bits(to.0)),
-            Side::Destination => header.rewrite_destination(Ipv4Addr::from_bits(to.0)),
+        // One change of the header checksum for all.
+        let word = |ttl: u8| u16::from_be_bytes([ttl, protocol]);
+        let ttl = header.ttl().saturating_sub(1);
+        let change = Delta::new().u16(word(header.ttl()), word(ttl));
+        header.set_ttl(ttl);
+        let old = match side {
+            Side::Source => header.source_bits(),
+            Side::Destination => header.destination_bits(),
         };
+        match side {
+            Side::Source => header.set_source(Ipv4Addr::from_bits(to.0)),
+            Side::Destination => header.set_destination(Ipv4Addr::from_bits(to.0)),
+        }
+        let delta = Delta::new().u32(old, to.0);
+        header.update_checksum(change.and(delta));
         let whole = update_transport(&mut packet[l4..], side, to.1, delta, protocol);
         if half_made || !whole {
             fill(packet, l4, protocol);

@@ -100,6 +100,7 @@ impl Family for V6 {
         let Ok((header, _)) = ipv6::Header::view_mut(packet) else {
             return Checksum::Updated;
         };
+        header.decrement_hop_limit();
         let delta = match side {
             Side::Source => header.rewrite_source(&to.0.to_be_bytes()),
             Side::Destination => header.rewrite_destination(&to.0.to_be_bytes()),

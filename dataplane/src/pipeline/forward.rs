@@ -42,8 +42,7 @@ impl Pipeline {
             (Method::Dr, _) => Target::Dr,
             (Method::Tunnel, _) => Target::Tunnel(server.address),
         };
-        let way = server.way;
-        self.send_to_server(env, ingress, frame, flow, target, way);
+        self.send_to_server(env, ingress, frame, flow, target, &server.way);
     }
 
     /// The server was taken out of the configuration: by default packets are swallowed in the hope that it comes back; with

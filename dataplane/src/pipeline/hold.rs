@@ -93,7 +93,7 @@ impl Pipeline {
                     self.emit(
                         env,
                         held.frame,
-                        Way { egress: Egress::Ready { device, l2 }, mtu: out.mtu, source: None },
+                        &Way { egress: Egress::Ready { device, l2 }, mtu: out.mtu, source: None },
                     );
                 }
                 None => self.drop(held.frame, DropReason::NeighbourUnresolved),

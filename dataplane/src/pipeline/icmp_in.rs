@@ -120,7 +120,7 @@ impl Pipeline {
         if frame.len() > usize::from(way.mtu) && way.mtu > 0 {
             return self.drop(frame, DropReason::TooBig);
         }
-        self.emit(env, frame, way);
+        self.emit(env, frame, &way);
     }
 
     /// A router or the server complains about the outer packet of a tunnel. The client learns it from us; a smaller path MTU is kept for

@@ -120,7 +120,7 @@ impl Pipeline {
         frame.bytes_mut().copy_from_slice(&self.icmp.scratch[..length]);
         self.counters.icmp_sent.add(1);
         let way = env.snapshot.network.way_to(receiver);
-        self.emit(env, frame, way);
+        self.emit(env, frame, &way);
     }
 }
 

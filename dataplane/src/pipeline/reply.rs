@@ -38,7 +38,6 @@ impl Pipeline {
         }
         self.advance_state::<F>(env, found, flow, Way::Output);
 
-        F::decrement_ttl(frame.bytes_mut());
         let vip = (F::destination(&found.forward), F::ports(&found.forward).1);
         let protocol = F::protocol(&flow.key);
         let l4 = usize::from(flow.l4);
@@ -46,9 +45,9 @@ impl Pipeline {
             self.counters.checksums_completed.add(1);
         }
         if too_big {
-            self.emit_split(env, frame, way);
+            self.emit_split(env, frame, &way);
         } else {
-            self.emit(env, frame, way);
+            self.emit(env, frame, &way);
         }
         if env.snapshot.settings.expire_nodest_conn && id.and_then(|id| env.snapshot.server(id)).is_none() {
             self.end_connection::<F>(env, found.id);

@@ -57,7 +57,7 @@ impl Pipeline {
             self.count_connection(server.id);
             self.count_in(server.id, frame.len());
             let target = target::<F>(server, service, port);
-            return self.send_to_server(env, ingress, frame, flow, target, server.way);
+            return self.send_to_server(env, ingress, frame, flow, target, &server.way);
         }
         self.connect(env, ingress, frame, flow, service, server, choice.template);
     }
@@ -111,7 +111,7 @@ impl Pipeline {
                 self.arm::<F>(id, env.now.tick, state.timeout_seconds());
                 self.count_connection(server.id);
                 self.count_in(server.id, frame.len());
-                self.send_to_server(env, ingress, frame, flow, target, server.way);
+                self.send_to_server(env, ingress, frame, flow, target, &server.way);
             }
             Err(error) => {
                 if let Some(template) = template {

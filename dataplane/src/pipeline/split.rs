@@ -10,7 +10,7 @@ use crate::snapshot::egress::Way;
 impl Pipeline {
     /// Sends a packet in fragments that fit `way`. The first fragment keeps the frame, the others take frames of their own.
     #[cold]
-    pub(super) fn emit_split(&mut self, env: &mut Env<'_>, mut frame: Frame, way: Way) {
+    pub(super) fn emit_split(&mut self, env: &mut Env<'_>, mut frame: Frame, way: &Way) {
         let Some(plan) = Plan::new(frame.bytes(), usize::from(way.mtu)) else {
             return self.drop(frame, DropReason::TooBig);
         };

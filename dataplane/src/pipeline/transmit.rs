@@ -38,7 +38,7 @@ impl Pipeline {
         mut frame: Frame,
         flow: &Flow<F>,
         target: Target<F::Addr>,
-        way: Way,
+        way: &Way,
     ) {
         let protocol = F::protocol(&flow.key);
         let l4 = usize::from(flow.l4);
@@ -49,8 +49,6 @@ impl Pipeline {
         if F::ttl(frame.bytes()) <= 1 {
             return self.tell_client::<F>(env, frame, flow, IcmpError::TimeExceeded);
         }
-        F::decrement_ttl(frame.bytes_mut());
-
         let mut mtu = way.mtu;
         if let Target::Tunnel(outer) = target {
             mtu = mtu.saturating_sub(tunnel::overhead(outer));
@@ -58,6 +56,7 @@ impl Pipeline {
         let too_big = frame.len() > usize::from(mtu) && mtu > 0;
         if too_big && must_not_fragment::<F>(env, &frame, target) {
             // The quoted checksum may be half made; the client's stack does not look at it.
+            F::decrement_ttl(frame.bytes_mut());
             return self.tell_client::<F>(env, frame, flow, IcmpError::TooBig { mtu });
         }
         match target {
@@ -68,8 +67,12 @@ impl Pipeline {
                     self.counters.checksums_completed.add(1);
                 }
             }
-            Target::Dr | Target::Local => self.complete::<F>(&mut frame, l4, protocol, ingress),
+            Target::Dr | Target::Local => {
+                F::decrement_ttl(frame.bytes_mut());
+                self.complete::<F>(&mut frame, l4, protocol, ingress);
+            }
             Target::Tunnel(outer) => {
+                F::decrement_ttl(frame.bytes_mut());
                 self.complete::<F>(&mut frame, l4, protocol, ingress);
                 let pmtu_disc = env.snapshot.settings.pmtu_disc;
                 let source = way.source;
@@ -100,10 +103,10 @@ impl Pipeline {
 
     /// Gives a finished IP packet its link header, or parks it until the neighbour is known.
     #[inline(always)]
-    pub(super) fn emit(&mut self, env: &mut Env<'_>, mut frame: Frame, way: Way) {
+    pub(super) fn emit(&mut self, env: &mut Env<'_>, mut frame: Frame, way: &Way) {
         match way.egress {
             Egress::Ready { device, l2 } => {
-                if write_link_header(&mut frame, l2) {
+                if write_link_header(&mut frame, &l2) {
                     self.out.push((frame, Verdict::Tx(device)));
                 } else {
                     self.drop(frame, DropReason::NoFrame);
@@ -143,7 +146,7 @@ fn must_not_fragment<F: Family>(env: &Env<'_>, frame: &Frame, target: Target<F::
 
 /// Puts the Ethernet header, with a VLAN tag where the way has one, in front of the IP packet.
 #[inline(always)]
-fn write_link_header(frame: &mut Frame, l2: L2) -> bool {
+fn write_link_header(frame: &mut Frame, l2: &L2) -> bool {
     let is_v4 = frame.bytes().first().is_some_and(|byte| byte >> 4 == 4);
     let mut ethertype = if is_v4 { EtherType::IPV4 } else { EtherType::IPV6 };
     if let Some(id) = l2.vlan {

@@ -167,14 +167,12 @@ fn sum_native_tail(bytes: &[u8]) -> u64 {
     sum
 }
 
-/// Adds the carries back in until 16 bits remain.
+/// Adds the carries back in until 16 bits remain: halves are added with an end-around carry, twice. The sum of a word and the word
+/// with its halves swapped has that sum in its upper half, since the lower half (the same sum) hands its carry up.
 #[inline(always)]
 const fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    sum as u16
+    let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 #[cfg(test)]
