@@ -1,0 +1,19 @@
+//! Replays recordings of Linux IPVS through the real packet path, and says where the two differ.
+//!
+//! ```text
+//!  fixture.json ─ fixture ─┐                 ┌─ configuration (ipvsadm lines) ─┐
+//!  *.pcap ──────── pcap ───┴─ run ─ director ┤                                 ├─ Snapshot, Pipeline
+//!                                │           └─ topology (ip lines) ───────────┘
+//!                                └─ compare (frames), listing (tables)
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod compare;
+pub mod configuration;
+pub mod director;
+pub mod fixture;
+pub mod listing;
+pub mod pcap;
+pub mod run;
+pub mod stats;
+pub mod topology;

@@ -1,0 +1,41 @@
+//! `replay ipvs DIR…`: replays recordings of Linux IPVS; exit status 1 when one of them differs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use headgate_replay::fixture::Fixture;
+use headgate_replay::run;
+
+#[derive(Parser)]
+#[command(about = "Replays recordings through the packet path")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Folders with fixture.json, in.pcap and out.pcap
+    Ipvs { folders: Vec<PathBuf> },
+}
+
+fn main() -> ExitCode {
+    let What::Ipvs { folders } = Arguments::parse().what;
+    let (mut passed, mut failed) = (0, 0);
+    for folder in folders {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match Fixture::read(&folder).and_then(|fixture| run::fixture(&fixture)) {
+            Ok(()) => {
+                println!("ok {name}");
+                passed += 1;
+            }
+            Err(error) => {
+                println!("FAIL {name}: {error:#}");
+                failed += 1;
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

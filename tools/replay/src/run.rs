@@ -1,0 +1,184 @@
+//! Plays a fixture and compares.
+//!
+//! Some recorded answers come from the director's own stack (see [`compare::is_from_the_stack`]). Headgate hands such packets to the
+//! kernel of the host, so [`Verdict::ToKernel`] counts as that answer.
+
+use anyhow::{Context, Result, bail, ensure};
+use headgate_dataplane::counters::TrafficTotals;
+use headgate_dataplane::pipeline::Verdict;
+use headgate_dataplane::snapshot::DeviceId;
+
+use crate::director::Director;
+use crate::fixture::{Connection, Event, Fixture, FrameAt, ServiceLine};
+use crate::listing::{self, Row};
+use crate::topology::{self, LOCAL};
+use crate::{compare, stats};
+
+/// Replays `fixture`.
+///
+/// # Errors
+/// The first difference, or what Headgate does not support.
+pub fn fixture(fixture: &Fixture) -> Result<()> {
+    let mut director = Director::new()?;
+    let script = &fixture.script;
+    for line in &script.extra_ip_commands {
+        director.ip(line)?;
+    }
+    for (key, value) in &script.sysctls {
+        director.configuration.sysctl(key, *value)?;
+    }
+    // The only shell commands besides firewall marks load the kernel's NAT table, which Headgate does not use.
+    if let Some(command) = script.extra_commands.iter().find(|command| command.contains("MARK")) {
+        bail!("{command}: not supported");
+    }
+    for line in &script.ipvsadm {
+        director.ipvsadm(line)?;
+    }
+    director.publish()?;
+    let mut run = Run { fixture, director, base: Vec::new() };
+    for (number, event) in script.events.iter().enumerate() {
+        run.event(event).with_context(|| format!("event {number}"))?;
+    }
+    Ok(())
+}
+
+struct Run<'a> {
+    fixture: &'a Fixture,
+    director: Director,
+    /// Counters as of the last `ipvsadm -Z`, by server number.
+    base: Vec<TrafficTotals>,
+}
+
+impl Run<'_> {
+    fn event(&mut self, event: &Event) -> Result<()> {
+        match event {
+            Event::Packet { r#in, out } => self.packet(r#in, out),
+            Event::Connections { table } => {
+                connections(table, listing::connections(&self.director), self.director.advanced)
+            }
+            Event::Services { services } => compare_services(services, &listing::services(&self.director)),
+            Event::Stats { text } => stats::compare(text, &self.director, &self.base),
+            Event::Advance { seconds, out } => {
+                self.director.advance(*seconds);
+                ensure!(out.is_empty(), "expected {} frames of timers, got none", out.len());
+                Ok(())
+            }
+            Event::Ipvsadm { args, output } => {
+                // The kernel or ipvsadm refused it; what Headgate says to such a configuration is not the packet path's.
+                if !args.starts_with("-L") && !output.is_empty() {
+                    return Ok(());
+                }
+                if args.starts_with("-Z") {
+                    self.base = stats::reading(&self.director);
+                }
+                self.director.ipvsadm(args)?;
+                self.director.publish()
+            }
+            Event::Sysctl { key, value } => {
+                self.director.configuration.sysctl(key, *value)?;
+                self.director.publish()
+            }
+            Event::Shell {} => Ok(()),
+            Event::LocalSocket {} => bail!("sockets of the director are not replayed"),
+        }
+    }
+
+    fn packet(&mut self, input: &FrameAt, out: &[FrameAt]) -> Result<()> {
+        let question = self.fixture.input.get(input.index).context("no such frame in in.pcap")?;
+        let results = self.director.send(topology::device(&input.r#if)?, question)?;
+        let mut expected = Vec::new();
+        for at in out {
+            let frame = self.fixture.output.get(at.index).context("no such frame in out.pcap")?;
+            expected.push((topology::device(&at.r#if)?, frame));
+        }
+        let to_kernel = results.iter().any(|(_, verdict)| *verdict == Verdict::ToKernel);
+        if to_kernel && results.len() == 1 {
+            let from_the_stack = expected.iter().all(|(_, answer)| compare::is_from_the_stack(question, answer));
+            ensure!(
+                from_the_stack && !expected.is_empty() || stack_is_silent(question, expected.is_empty()),
+                "{}: expected {}, got ToKernel",
+                compare::show(question),
+                show(&expected)
+            );
+            return Ok(());
+        }
+        let sent: Vec<_> = results
+            .iter()
+            .filter_map(|(frame, verdict)| match verdict {
+                Verdict::Tx(device) => Some((*device, frame)),
+                _ => None,
+            })
+            .collect();
+        let shape = |frames: &[(DeviceId, &Vec<u8>)]| frames.iter().map(|(device, _)| *device).collect::<Vec<_>>();
+        if shape(&expected) != shape(&sent) {
+            let verdicts: Vec<_> = results.iter().map(|(_, verdict)| *verdict).collect();
+            bail!("{}: expected {}, got {} {verdicts:?}", compare::show(question), show(&expected), show(&sent));
+        }
+        let own = compare::header(question).is_none_or(|header| {
+            let icmp = matches!(header.protocol, 1 | 58);
+            !icmp || LOCAL.iter().any(|local| *local == header.destination && !local.to_string().ends_with("100"))
+        });
+        for ((_, expected), (_, got)) in expected.iter().zip(&sent) {
+            let own = own && compare::header(got).is_some_and(|header| matches!(header.protocol, 1 | 58));
+            let (wanted, is) = (compare::essence(expected, own), compare::essence(got, own));
+            ensure!(
+                wanted == is,
+                "expected {}, got {}, {}",
+                compare::show(expected),
+                compare::show(got),
+                compare::difference(&wanted, &is)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A host says nothing about a reset for no connection, a packet with a bad checksum and an ICMP error for no socket.
+fn stack_is_silent(question: &[u8], silent: bool) -> bool {
+    let Some(header) = compare::header(question) else {
+        return silent;
+    };
+    let at = |n: usize| question.get(header.payload + n).copied().unwrap_or_default();
+    let reset = header.protocol == 6 && at(13) & 4 != 0;
+    let icmp = matches!(header.protocol, 1 | 58);
+    silent && (reset || icmp)
+}
+
+fn show(frames: &[(DeviceId, &Vec<u8>)]) -> String {
+    if frames.is_empty() {
+        return "nothing".to_owned();
+    }
+    let shown: Vec<_> =
+        frames.iter().map(|(device, frame)| format!("[{} {}]", device.0, compare::show(frame))).collect();
+    shown.join(" ")
+}
+
+fn connections(expected: &[Connection], got: Vec<Row>, advanced: bool) -> Result<()> {
+    let mut expected = expected.to_vec();
+    expected.sort();
+    let line = |row: &Connection| {
+        format!("{} {} {} {} {} {}", row.proto, row.client, row.r#virtual, row.dest, row.state, row.expires)
+    };
+    let fits = expected.len() == got.len()
+        && expected.iter().zip(&got).all(|(expected, Row { connection, timeout })| {
+            let same = Connection { expires: expected.expires, ..connection.clone() } == *expected;
+            // A recorded second is cut off; after time passed, timers of the kernel are up to an eighth late.
+            let slack = if advanced { timeout / 8 } else { 0 };
+            let low = connection.expires.saturating_sub(1 + slack);
+            same && (low..=connection.expires + slack).contains(&expected.expires)
+        });
+    let lines = |rows: Vec<&Connection>| rows.into_iter().map(line).collect::<Vec<_>>().join(", ");
+    ensure!(
+        fits,
+        "expected {{{}}}, got {{{}}}",
+        lines(expected.iter().collect()),
+        lines(got.iter().map(|row| &row.connection).collect())
+    );
+    Ok(())
+}
+
+fn compare_services(expected: &[ServiceLine], got: &[ServiceLine]) -> Result<()> {
+    let same = expected.len() == got.len() && expected.iter().all(|service| got.contains(service));
+    ensure!(same, "expected {expected:?}, got {got:?}");
+    Ok(())
+}
