@@ -158,8 +158,13 @@ impl Pipeline {
                 Stage::Other(_) => {}
             }
         }
+        // Without a single service IPVS is off, even for connections that are still there (`ip_vs_in_hook`).
+        let off = env.snapshot.services.is_empty();
         for (stage, frame) in burst.iter().zip(frames.drain(..)) {
             match stage {
+                Stage::V4(flow, ..) if off => self.unknown(env, ingress, frame, flow),
+                Stage::V6(flow, ..) if off => self.unknown(env, ingress, frame, flow),
+                Stage::Other(packet) if off => self.other_unbalanced(frame, *packet),
                 Stage::V4(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
                 Stage::V6(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
                 Stage::Other(packet) => self.other(env, frame, *packet),
@@ -212,6 +217,15 @@ impl Pipeline {
             Packet::Fragment4 | Packet::Fragment6 { .. } => self.drop(frame, DropReason::Fragment),
             Packet::Bad(reason) => self.drop(frame, reason),
             Packet::Other | Packet::V4(_) | Packet::V6(_) => self.pass_to_kernel(frame),
+        }
+    }
+
+    /// What becomes of a packet without ports when nothing is balanced.
+    #[cold]
+    fn other_unbalanced(&mut self, frame: Frame, packet: Packet) {
+        match packet {
+            Packet::Bad(reason) => self.drop(frame, reason),
+            _ => self.pass_to_kernel(frame),
         }
     }
 

@@ -175,7 +175,9 @@ impl Pipeline {
         if frame.pull_front(inner.start).is_none() {
             return self.drop(frame, DropReason::Truncated);
         }
-        self.icmp_error(env, frame, error, F::to_ip(quote.destination));
+        if let Some(length) = self.icmp_error(env, frame, error, F::to_ip(quote.destination)) {
+            self.count_out(id, length);
+        }
     }
 }
 

@@ -99,11 +99,18 @@ impl IcmpOut {
 }
 
 impl Pipeline {
-    /// Turns the offending IP packet in `frame` into the error for its sender, from `source`.
+    /// Turns the offending IP packet in `frame` into the error for its sender, from `source`. Returns the length of what was sent.
     #[cold]
-    pub(super) fn icmp_error(&mut self, env: &mut Env<'_>, mut frame: Frame, error: IcmpError, source: IpAddr) {
+    pub(super) fn icmp_error(
+        &mut self,
+        env: &mut Env<'_>,
+        mut frame: Frame,
+        error: IcmpError,
+        source: IpAddr,
+    ) -> Option<usize> {
         if !self.icmp.allows(env.snapshot.settings.icmp_per_second, env.now) {
-            return self.drop(frame, DropReason::IcmpRateLimit);
+            self.drop(frame, DropReason::IcmpRateLimit);
+            return None;
         }
         self.ident = self.ident.wrapping_add(1);
         let built = match source {
@@ -111,16 +118,19 @@ impl Pipeline {
             IpAddr::V6(source) => build_v6(&mut self.icmp.scratch[..], frame.bytes(), error, source),
         };
         let Some((length, receiver)) = built else {
-            return self.drop(frame, DropReason::IcmpUnsent);
+            self.drop(frame, DropReason::IcmpUnsent);
+            return None;
         };
         frame.reset();
         if frame.set_len(length).is_none() {
-            return self.drop(frame, DropReason::IcmpUnsent);
+            self.drop(frame, DropReason::IcmpUnsent);
+            return None;
         }
         frame.bytes_mut().copy_from_slice(&self.icmp.scratch[..length]);
         self.counters.icmp_sent.add(1);
         let way = env.snapshot.network.way_to(receiver);
         self.emit(env, frame, &way);
+        Some(length)
     }
 }
 
@@ -131,14 +141,14 @@ fn build_v4(
     source: Ipv4Addr,
     ident: u16,
 ) -> Option<(usize, IpAddr)> {
-    let (header, _) = ipv4::Header::parse(offender).ok()?;
-    let receiver = header.source();
+    // Not parsed as a packet: one that a router quoted may be cut short.
+    let receiver = Ipv4Addr::from(<[u8; 4]>::try_from(offender.get(12..16)?).ok()?);
     let quote = offender.len().min(MAX_V4 - HEADERS_V4);
     let length = HEADERS_V4 + quote;
     let out = out.get_mut(..length)?;
     out.fill(0);
     out[HEADERS_V4..].copy_from_slice(&offender[..quote]);
-    let tos = 0xc0 | (header.tos() & 0x1e);
+    let tos = 0xc0 | (offender[1] & 0x1e);
 
     let (kind, code, rest) = error.v4();
     let mut message = MutableIcmpPacket::new(&mut out[ipv4::MIN_LEN..])?;
@@ -166,8 +176,7 @@ fn build_v4(
 }
 
 fn build_v6(out: &mut [u8], offender: &[u8], error: IcmpError, source: Ipv6Addr) -> Option<(usize, IpAddr)> {
-    let (header, _) = ipv6::Header::parse(offender).ok()?;
-    let receiver = header.source();
+    let receiver = Ipv6Addr::from(<[u8; 16]>::try_from(offender.get(8..24)?).ok()?);
     let quote = offender.len().min(MAX_V6 - HEADERS_V6);
     let length = HEADERS_V6 + quote;
     let out = out.get_mut(..length)?;

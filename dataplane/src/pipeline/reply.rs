@@ -65,7 +65,9 @@ impl Pipeline {
     ) {
         let like = F::to_ip(F::packet_source(frame.bytes()));
         match own_address(env, ingress, like) {
-            Some(source) => self.icmp_error(env, frame, error, source),
+            Some(source) => {
+                self.icmp_error(env, frame, error, source);
+            }
             None => self.drop(frame, DropReason::IcmpUnsent),
         }
     }

@@ -13,6 +13,7 @@ use crate::packet::Flow;
 use crate::proto;
 use crate::sched;
 use crate::servers::ServerId;
+use crate::snapshot::egress::Egress;
 use crate::snapshot::{Forward, Ports, Server, Service, Settings, Snapshot};
 use crate::table::{ConnId, CreateError, New, OnReverseTaken};
 
@@ -34,6 +35,10 @@ impl Pipeline {
         let Some(service) = snapshot.services.find(protocol, F::to_ip(F::destination(&flow.key)), port) else {
             return self.no_service(env, ingress, frame, flow);
         };
+        if !is_ours::<F>(snapshot, F::destination(&flow.key)) {
+            self.complete::<F>(&mut frame, usize::from(flow.l4), protocol, ingress);
+            return self.pass_to_kernel(frame);
+        }
         if snapshot.network.is_local(F::to_ip(F::source(&flow.key))) {
             return self.drop(frame, DropReason::MartianSource);
         }
@@ -164,6 +169,12 @@ pub(super) fn target<F: Family>(server: &Server, service: &Service, port: u16) -
         // The configuration refuses NAT between families.
         (Forward::Local, _) | (Forward::Nat, None) => Target::Local,
     }
+}
+
+/// A service's address that this host does not own is only routed through: IPVS hooks into local input, so it does not see such packets.
+fn is_ours<F: Family>(snapshot: &Snapshot, address: F::Addr) -> bool {
+    let network = &snapshot.network;
+    network.is_local(F::to_ip(address)) || F::way_to(network, address).egress == Egress::Local
 }
 
 /// TCP begins with a SYN (any segment but a reset with `sloppy_tcp`), UDP with any datagram.

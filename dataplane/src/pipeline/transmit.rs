@@ -9,7 +9,7 @@ use super::hold::Resolve;
 use super::icmp_out::IcmpError;
 use super::tunnel;
 use super::{Env, Ingress, Pipeline, Verdict};
-use crate::connection;
+use crate::connection::{self, Method};
 use crate::drop_reason::DropReason;
 use crate::family::{Checksum, Family, Side};
 use crate::packet::Flow;
@@ -95,10 +95,18 @@ impl Pipeline {
         }
     }
 
-    /// An ICMP error to the client, from the VIP.
+    /// An ICMP error to the client, from the VIP. IPVS sees it leave and takes it for traffic of a connection whose server has the VIP
+    /// too, so it counts there (`ip_vs_out_icmp`).
     #[cold]
     pub(super) fn tell_client<F: Family>(&mut self, env: &mut Env<'_>, frame: Frame, flow: &Flow<F>, error: IcmpError) {
-        self.icmp_error(env, frame, error, F::to_ip(F::destination(&flow.key)));
+        let server = F::table(env.table)
+            .find(&flow.key)
+            .filter(|found| connection::method(found.state) != Method::Nat)
+            .and_then(|found| env.servers.id(found.server));
+        let sent = self.icmp_error(env, frame, error, F::to_ip(F::destination(&flow.key)));
+        if let (Some(server), Some(length)) = (server, sent) {
+            self.count_out(server, length);
+        }
     }
 
     /// Gives a finished IP packet its link header, or parks it until the neighbour is known.

@@ -13,6 +13,9 @@ use headgate_dataplane::state::Timeouts;
 
 use crate::topology::LOCAL;
 
+/// The protocol of a service by firewall mark: that of no packet.
+const NO_PROTOCOL: u8 = 0;
+
 /// The services, their servers, and the settings.
 #[derive(Debug, Default)]
 pub struct Configuration {
@@ -256,6 +259,8 @@ impl Options {
                 }
                 "-t" => options.service = Some((proto::TCP, argument()?.parse()?)),
                 "-u" => options.service = Some((proto::UDP, argument()?.parse()?)),
+                // No packet ever has a mark here, so the service is only kept for the lines that name it.
+                "-f" => options.service = Some((NO_PROTOCOL, SocketAddr::from(([0; 4], argument()?.parse()?)))),
                 "-s" => options.scheduler = Some(scheduler(argument()?)?),
                 "-r" => options.server = Some(argument()?.parse()?),
                 "-m" => options.forward = Some(Forward::Nat),

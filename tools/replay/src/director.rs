@@ -118,11 +118,12 @@ impl Director {
         Ok(results)
     }
 
-    /// Lets time go by, second by second.
-    pub fn advance(&mut self, seconds: u32) {
+    /// Lets time go by, at most a second at a time.
+    pub fn advance(&mut self, millis: u64) {
         self.advanced = true;
-        for _ in 0..seconds {
-            self.now = Now::from_millis(self.now.millis + 1000);
+        let end = self.now.millis + millis;
+        while self.now.millis < end {
+            self.now = Now::from_millis(end.min(self.now.millis + 1000));
             let mut env = Env {
                 snapshot: &self.snapshot,
                 table: &self.table,

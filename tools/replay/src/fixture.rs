@@ -28,7 +28,7 @@ pub enum Event {
     Connections { table: Vec<Connection> },
     Services { services: Vec<ServiceLine> },
     Stats { text: String },
-    Advance { seconds: u32, out: Vec<FrameAt> },
+    Advance { seconds: f64, out: Vec<FrameAt> },
     Ipvsadm { args: String, output: String },
     Sysctl { key: String, value: i64 },
     Shell {},

@@ -82,8 +82,7 @@ fn row(
     let dest = dest.map(|Identity { address, port, .. }| {
         SocketAddr::new(address, if port == 0 { service.port() } else { port }).to_string()
     });
-    let name =
-        if kind == KIND_TEMPLATE && protocol == proto::TCP { "NONE" } else { connection::state_name(protocol, state) };
+    let name = if kind == KIND_TEMPLATE { "NONE" } else { connection::state_name(protocol, state) };
     let timeout = state.timeout_seconds();
     Row {
         timeout,

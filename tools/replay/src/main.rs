@@ -26,9 +26,15 @@ fn main() -> ExitCode {
     for folder in folders {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match Fixture::read(&folder).and_then(|fixture| run::fixture(&fixture)) {
-            Ok(()) => {
+            Ok(differences) if differences.is_empty() => {
                 println!("ok {name}");
                 passed += 1;
+            }
+            Ok(differences) => {
+                for difference in differences {
+                    println!("FAIL {name}: event {}: {}", difference.event, difference.what);
+                }
+                failed += 1;
             }
             Err(error) => {
                 println!("FAIL {name}: {error:#}");
