@@ -40,7 +40,7 @@ impl Pipeline {
             (Method::Nat, Some(reverse)) => Target::Nat(F::source(reverse), F::ports(reverse).0),
             (Method::Nat, None) | (Method::Local, _) => Target::Local,
             (Method::Dr, _) => Target::Dr,
-            (Method::Tunnel, _) => Target::Tunnel(server.address),
+            (Method::Tunnel, _) => Target::Tunnel(server.address, server.id),
         };
         self.send_to_server(env, ingress, frame, flow, target, &server.way);
     }

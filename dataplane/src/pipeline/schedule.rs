@@ -165,7 +165,7 @@ pub(super) fn target<F: Family>(server: &Server, service: &Service, port: u16) -
             Target::Nat(address, if keeps { port } else { server.port })
         }
         (Forward::Dr, _) => Target::Dr,
-        (Forward::Tunnel, _) => Target::Tunnel(server.address),
+        (Forward::Tunnel, _) => Target::Tunnel(server.address, server.id),
         // The configuration refuses NAT between families.
         (Forward::Local, _) | (Forward::Nat, None) => Target::Local,
     }

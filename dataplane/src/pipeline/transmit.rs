@@ -13,6 +13,7 @@ use crate::connection::{self, Method};
 use crate::drop_reason::DropReason;
 use crate::family::{Checksum, Family, Side};
 use crate::packet::Flow;
+use crate::servers::ServerId;
 use crate::snapshot::egress::{Egress, L2, Way};
 use crate::state;
 use crate::table::Found;
@@ -23,8 +24,8 @@ pub(super) enum Target<A> {
     /// New destination address and port.
     Nat(A, u16),
     Dr,
-    /// Address of the outer packet.
-    Tunnel(IpAddr),
+    /// Address of the outer packet, and the server there.
+    Tunnel(IpAddr, ServerId),
     Local,
 }
 
@@ -49,9 +50,10 @@ impl Pipeline {
         if F::ttl(frame.bytes()) <= 1 {
             return self.tell_client::<F>(env, frame, flow, IcmpError::TimeExceeded);
         }
-        let mut mtu = way.mtu;
-        if let Target::Tunnel(outer) = target {
-            mtu = mtu.saturating_sub(tunnel::overhead(outer));
+        let (mut path_mtu, mut mtu) = (way.mtu, way.mtu);
+        if let Target::Tunnel(outer, server) = target {
+            path_mtu = self.path_mtus.get(server, env.now).map_or(path_mtu, |learned| learned.min(path_mtu));
+            mtu = path_mtu.saturating_sub(tunnel::overhead(outer));
         }
         let too_big = frame.len() > usize::from(mtu) && mtu > 0;
         if too_big && must_not_fragment::<F>(env, &frame, target) {
@@ -71,7 +73,7 @@ impl Pipeline {
                 F::decrement_ttl(frame.bytes_mut());
                 self.complete::<F>(&mut frame, l4, protocol, ingress);
             }
-            Target::Tunnel(outer) => {
+            Target::Tunnel(outer, _) => {
                 F::decrement_ttl(frame.bytes_mut());
                 self.complete::<F>(&mut frame, l4, protocol, ingress);
                 let pmtu_disc = env.snapshot.settings.pmtu_disc;
@@ -82,7 +84,7 @@ impl Pipeline {
             }
         }
         if too_big {
-            self.emit_split(env, frame, way);
+            self.emit_split(env, frame, &Way { mtu: path_mtu, ..*way });
         } else {
             self.emit(env, frame, way);
         }
@@ -146,8 +148,8 @@ impl Pipeline {
 /// A tunnel with `pmtu_disc` off never tells anybody, it fragments the outer packet.
 fn must_not_fragment<F: Family>(env: &Env<'_>, frame: &Frame, target: Target<F::Addr>) -> bool {
     match target {
-        Target::Tunnel(IpAddr::V4(_)) if !env.snapshot.settings.pmtu_disc => false,
-        Target::Tunnel(IpAddr::V6(_)) => true,
+        Target::Tunnel(IpAddr::V4(_), _) if !env.snapshot.settings.pmtu_disc => false,
+        Target::Tunnel(IpAddr::V6(_), _) => true,
         _ => F::dont_fragment(frame.bytes()),
     }
 }

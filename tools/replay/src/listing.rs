@@ -92,9 +92,14 @@ fn row(
             r#virtual: service.to_string(),
             dest: dest.unwrap_or_else(|| "?".to_owned()),
             state: name.to_owned(),
-            expires: timeout.saturating_sub(idle),
+            expires: left(timeout, idle),
         },
     }
+}
+
+/// Seconds left. A template past its time that still controls connections gets a minute more, again and again.
+fn left(timeout: u32, idle: u32) -> u32 {
+    if idle <= timeout { timeout - idle } else { 60 - (idle - timeout) % 60 }
 }
 
 fn protocol_name(protocol: u8) -> &'static str {
