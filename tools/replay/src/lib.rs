@@ -15,5 +15,6 @@ pub mod fixture;
 pub mod listing;
 pub mod pcap;
 pub mod run;
+pub mod states;
 pub mod stats;
 pub mod topology;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use headgate_replay::fixture::Fixture;
-use headgate_replay::run;
+use headgate_replay::{run, states};
 
 #[derive(Parser)]
 #[command(about = "Replays recordings through the packet path")]
@@ -16,16 +16,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Folders with fixture.json, in.pcap and out.pcap
-    Ipvs { folders: Vec<PathBuf> },
+    /// Folders with fixture.json, in.pcap and out.pcap, and files of state graphs
+    Ipvs { recordings: Vec<PathBuf> },
 }
 
 fn main() -> ExitCode {
-    let What::Ipvs { folders } = Arguments::parse().what;
+    let What::Ipvs { recordings } = Arguments::parse().what;
     let (mut passed, mut failed) = (0, 0);
-    for folder in folders {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match Fixture::read(&folder).and_then(|fixture| run::fixture(&fixture)) {
+    for path in recordings {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let result = if path.is_dir() {
+            Fixture::read(&path).and_then(|fixture| run::fixture(&fixture))
+        } else {
+            states::read(&path).and_then(|states| states::play(&states))
+        };
+        match result {
             Ok(differences) if differences.is_empty() => {
                 println!("ok {name}");
                 passed += 1;
