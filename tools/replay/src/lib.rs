@@ -14,6 +14,7 @@ pub mod director;
 pub mod fixture;
 pub mod listing;
 pub mod pcap;
+pub mod recording;
 pub mod run;
 pub mod states;
 pub mod stats;

@@ -1,11 +1,11 @@
-//! `replay ipvs DIR…`: replays recordings of Linux IPVS; exit status 1 when one of them differs.
+//! `replay ipvs PATH…`: replays recordings of Linux IPVS; exit status 1 when one of them differs. `replay pack PATH…`: packs them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use headgate_replay::fixture::Fixture;
-use headgate_replay::{run, states};
+use headgate_replay::recording::Recording;
 
 #[derive(Parser)]
 #[command(about = "Replays recordings through the packet path")]
@@ -18,19 +18,27 @@ struct Arguments {
 enum What {
     /// Folders with fixture.json, in.pcap and out.pcap, and files of state graphs
     Ipvs { recordings: Vec<PathBuf> },
+    /// Print recordings as one JSON object a line, for the tests
+    Pack { recordings: Vec<PathBuf> },
 }
 
 fn main() -> ExitCode {
-    let What::Ipvs { recordings } = Arguments::parse().what;
+    let result = match Arguments::parse().what {
+        What::Ipvs { recordings } => return replay(&recordings),
+        What::Pack { recordings } => pack(&recordings),
+    };
+    if let Err(error) = result {
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn replay(recordings: &[PathBuf]) -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for path in recordings {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let result = if path.is_dir() {
-            Fixture::read(&path).and_then(|fixture| run::fixture(&fixture))
-        } else {
-            states::read(&path).and_then(|states| states::play(&states))
-        };
-        match result {
+        match Recording::read(path).and_then(|recording| recording.play()) {
             Ok(differences) if differences.is_empty() => {
                 println!("ok {name}");
                 passed += 1;
@@ -49,4 +57,11 @@ fn main() -> ExitCode {
     }
     println!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn pack(recordings: &[PathBuf]) -> Result<()> {
+    for path in recordings {
+        println!("{}", serde_json::to_string(&Recording::read(path)?)?);
+    }
+    Ok(())
 }
