@@ -9,10 +9,12 @@
 
 mod expire;
 mod forward;
+mod fragments;
 mod hold;
 mod icmp_in;
 mod icmp_out;
 mod persistence;
+mod reassemble;
 mod reply;
 mod schedule;
 mod split;
@@ -80,6 +82,9 @@ pub struct Pipeline {
     hold: hold::HoldQueue,
     icmp: icmp_out::IcmpOut,
     path_mtus: Arc<PathMtus>,
+    waiting: fragments::Fragments,
+    /// The datagram that is being put together and cut again.
+    datagram: Box<[u8]>,
     /// Fragments of the packet that is being cut.
     fragments: Vec<Frame>,
     /// IPv4 identification of packets made here.
@@ -122,6 +127,8 @@ impl Pipeline {
             hold: hold::HoldQueue::new(),
             icmp: icmp_out::IcmpOut::new(now),
             path_mtus,
+            waiting: fragments::Fragments::new(),
+            datagram: vec![0; reassemble::MAX_DATAGRAM].into(),
             fragments: Vec::with_capacity(BURST),
             ident: seed as u16,
             random: seed | 1,
@@ -167,7 +174,7 @@ impl Pipeline {
                 Stage::Other(packet) if off => self.other_unbalanced(frame, *packet),
                 Stage::V4(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
                 Stage::V6(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
-                Stage::Other(packet) => self.other(env, frame, *packet),
+                Stage::Other(packet) => self.other(env, ingress, frame, *packet),
             }
         }
         self.burst = burst;
@@ -178,9 +185,9 @@ impl Pipeline {
         self.out.drain(..)
     }
 
-    /// Frames that wait for a neighbour.
+    /// Frames that wait for a neighbour, or for the rest of their datagram.
     pub fn frames_held(&self) -> usize {
-        self.hold.len()
+        self.hold.len() + self.waiting.frames()
     }
 
     /// Gives the worker's stock of free table entries back.
@@ -210,11 +217,12 @@ impl Pipeline {
     }
 
     #[cold]
-    fn other(&mut self, env: &mut Env<'_>, frame: Frame, packet: Packet) {
+    fn other(&mut self, env: &mut Env<'_>, ingress: Ingress, frame: Frame, packet: Packet) {
         match packet {
             Packet::Icmp4 { l4 } => self.icmp4(env, frame, usize::from(l4)),
             Packet::Icmp6 { l4 } => self.icmp6(env, frame, usize::from(l4)),
-            Packet::Fragment4 | Packet::Fragment6 { .. } => self.drop(frame, DropReason::Fragment),
+            Packet::Fragment4 => self.fragment(env, ingress, frame, None),
+            Packet::Fragment6 { header } => self.fragment(env, ingress, frame, Some(usize::from(header))),
             Packet::Bad(reason) => self.drop(frame, reason),
             Packet::Other | Packet::V4(_) | Packet::V6(_) => self.pass_to_kernel(frame),
         }

@@ -17,8 +17,9 @@ const TEMPLATE_EXTENSION_S: u32 = 60;
 const PASSING_STATE_S: u32 = 120;
 
 impl Pipeline {
-    /// Ends connections whose time is up, at most `budget` timers a call; returns how many timers were looked at.
+    /// Ends connections and waiting fragments whose time is up; of connections at most `budget` timers a call; returns how many timers were looked at.
     pub fn expire(&mut self, env: &mut Env<'_>, budget: usize) -> usize {
+        self.expire_fragments(env);
         let (pool, connections, servers, now) = (&mut self.pool, env.table, env.servers, env.now.tick);
         self.wheel.advance(now, budget, |handle| match handle.family {
             table::Family::V4 => visit::<V4>(pool, connections, servers, handle.id, now),

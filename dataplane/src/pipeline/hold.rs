@@ -53,6 +53,11 @@ impl HoldQueue {
         self.held.len()
     }
 
+    /// Takes the packet back that was parked last.
+    pub fn give_up_newest(&mut self) -> Option<Frame> {
+        self.held.pop().map(|held| held.frame)
+    }
+
     fn want(&mut self, neighbour: Resolve, now_ms: u64) {
         self.wanted.retain(|(_, asked)| now_ms.saturating_sub(*asked) < ASK_AGAIN_MS);
         let known = self.wanted.iter().any(|(wanted, _)| *wanted == neighbour);
@@ -101,8 +106,9 @@ impl Pipeline {
         }
     }
 
-    /// Drops all packets that wait.
+    /// Drops all packets and fragments that wait.
     pub fn drop_held(&mut self) {
+        self.drop_fragments();
         while let Some(held) = self.hold.held.pop() {
             self.drop(held.frame, DropReason::NeighbourUnresolved);
         }

@@ -8,6 +8,7 @@ const IPV4_IN: u8 = 4;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const IPV6_IN: u8 = 41;
+const FRAGMENT: u8 = 44;
 const ICMP6: u8 = 58;
 
 /// The IP header of a frame, as far as the comparison looks at it.
@@ -41,12 +42,16 @@ pub fn header(frame: &[u8]) -> Option<Header> {
 /// `frame` without what may differ from run to run. `own`: the director made the packet itself.
 ///
 /// Zeroed are the identification and header checksum of IPv4 headers that the director made without DF, and the flow label of its IPv6
-/// headers. The header of a tunnel is always the director's.
+/// headers. The header of a tunnel is always the director's, and so is the identification of IPv6 fragments.
 pub fn essence(frame: &[u8], own: bool) -> Vec<u8> {
     let mut frame = frame.to_vec();
     let Some(header) = header(&frame) else {
         return frame;
     };
+    if header.protocol == FRAGMENT {
+        // The identification.
+        frame[header.payload + 4..header.payload + 8].fill(0);
+    }
     let tunnel = matches!(header.protocol, IPV4_IN | IPV6_IN);
     if !own && !tunnel {
         return frame;
@@ -79,6 +84,18 @@ pub fn is_from_the_stack(question: &[u8], answer: &[u8]) -> bool {
         _ => false,
     };
     forwarded || reset || (back && icmp)
+}
+
+/// Whether `frame` is the IP packet `packet` forwarded by a router, as far as the payload shows. A kernel that put an IPv6 datagram together
+/// gives its fragments a new identification.
+pub fn is_forwarded(packet: &[u8], frame: &[u8]) -> bool {
+    let framed = [&frame[..ETHER.min(frame.len())], packet].concat();
+    let (Some(before), Some(after)) = (header(&framed), header(frame)) else {
+        return false;
+    };
+    let same = (before.source, before.destination) == (after.source, after.destination);
+    let (before, after) = (essence(&framed, false), essence(frame, false));
+    same && before.get(ETHER + 40..) == after.get(ETHER + 40..)
 }
 
 /// A frame in a line.

@@ -108,6 +108,10 @@ impl Director {
             now: self.now,
         };
         self.pipeline.process(&mut env, device, &mut burst);
+        self.collect()
+    }
+
+    fn collect(&mut self) -> Result<Vec<(Vec<u8>, Verdict)>> {
         let mut results = Vec::new();
         for (frame, verdict) in self.pipeline.verdicts() {
             results.push((frame.bytes().to_vec(), verdict));
@@ -118,9 +122,13 @@ impl Director {
         Ok(results)
     }
 
-    /// Lets time go by, at most a second at a time.
-    pub fn advance(&mut self, millis: u64) {
+    /// Lets time go by, at most a second at a time; the frames that timers made.
+    ///
+    /// # Errors
+    /// When a frame was lost on the way.
+    pub fn advance(&mut self, millis: u64) -> Result<Vec<(Vec<u8>, Verdict)>> {
         self.advanced = true;
+        let mut results = Vec::new();
         let end = self.now.millis + millis;
         while self.now.millis < end {
             self.now = Now::from_millis(end.min(self.now.millis + 1000));
@@ -132,7 +140,9 @@ impl Director {
                 now: self.now,
             };
             self.pipeline.expire(&mut env, TIMERS_A_CALL);
+            results.extend(self.collect()?);
         }
+        Ok(results)
     }
 
     pub fn now(&self) -> Now {

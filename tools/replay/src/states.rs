@@ -160,7 +160,7 @@ fn play_walk(director: &mut Director, states: &States, walk: &Walk) -> Result<()
     }
     let mut seconds = 0;
     while connection(director).0.is_some() {
-        director.advance(1000);
+        director.advance(1000)?;
         seconds += 1;
         ensure!(f64::from(seconds) <= walk.gone_after_s, "expected the end after {} s, still there", walk.gone_after_s);
     }

@@ -20,16 +20,10 @@ const MARKS: &str = "no services by firewall mark yet";
 const SCTP: &str = "no SCTP yet";
 const FTP: &str = "no FTP helper and no conntrack";
 const TUNNELS: &str = "no GRE and GUE tunnels";
-const FRAGMENTS: &str = "no reassembly yet";
 const LOCAL_CLIENT: &str = "clients on the director itself are not balanced: their packets never pass a device";
 
 const DIFFERENCES: &[(&str, Differs, &str)] = &[
     ("backup-only-off", Setup, "forwarding does not depend on net.ipv4.ip_forward"),
-    ("frag4-dr", At(&[2, 3, 6, 7, 9, 10, 12, 14, 15]), FRAGMENTS),
-    ("frag4-nat", At(&[2, 3, 6, 7, 9, 10, 12, 14, 16, 18, 19]), FRAGMENTS),
-    ("frag4-tun", At(&[2, 3, 6, 7, 9, 10, 12, 14, 15]), FRAGMENTS),
-    ("frag6-dr", At(&[2, 3, 5, 6, 7, 9]), FRAGMENTS),
-    ("frag6-nat", At(&[2, 3, 5, 6, 7, 9, 11]), FRAGMENTS),
     ("ftp-conntrack0", Setup, FTP),
     ("ftp-conntrack1", Setup, FTP),
     ("ftp-long-pasv", Setup, FTP),
