@@ -129,7 +129,7 @@ impl Pipeline {
             path_mtus,
             waiting: fragments::Fragments::new(),
             datagram: vec![0; reassemble::MAX_DATAGRAM].into(),
-            fragments: Vec::with_capacity(BURST),
+            fragments: Vec::with_capacity(2 * BURST),
             ident: seed as u16,
             random: seed | 1,
         }

@@ -1,6 +1,9 @@
 //! Fragments that wait for the rest of their datagram (RFC 791 §3.2, RFC 8200 §4.5). Bounded in number, frames and time; a datagram with
 //! overlapping fragments is given up whole (RFC 5722).
 
+#[cfg(test)]
+mod tests;
+
 use headgate_wire::ipv6::ext::FragmentHeader;
 use headgate_wire::{Protocol, ipv4, ipv6};
 use headgate_xsk::Frame;
@@ -99,7 +102,7 @@ impl Fragments {
         };
         let piece = Piece { frame, start, offset };
         let length = piece.payload().len();
-        if length == 0 || (more && length % 8 != 0) || piece.end() > MAX_PAYLOAD {
+        if length == 0 || (more && !length.is_multiple_of(8)) || piece.end() > MAX_PAYLOAD {
             return Added::Refused(piece.frame);
         }
         let slot = self.slot(key, now_ms, given_up);

@@ -78,11 +78,10 @@ pub fn is_from_the_stack(question: &[u8], answer: &[u8]) -> bool {
         && answered.destination == asked.destination
         && question.get(asked.payload..) == answer.get(answered.payload..);
     let reset = back && answered.source == asked.destination && answered.protocol == TCP && payload(13) & 4 != 0;
-    let icmp = match (answered.protocol, payload(0), payload(1)) {
-        (ICMP, 0, 0) | (ICMP6, 129, 0) => true,
-        (ICMP, 3, 2 | 3) | (ICMP, 12, _) | (ICMP6, 1, 4) | (ICMP6, 4, _) => true,
-        _ => false,
-    };
+    let icmp = matches!(
+        (answered.protocol, payload(0), payload(1)),
+        (ICMP, 0, 0) | (ICMP6, 129, 0) | (ICMP, 3, 2 | 3) | (ICMP, 12, _) | (ICMP6, 1, 4) | (ICMP6, 4, _)
+    );
     forwarded || reset || (back && icmp)
 }
 
@@ -119,7 +118,7 @@ pub fn difference(expected: &[u8], got: &[u8]) -> String {
     let at = expected.iter().zip(got).position(|(a, b)| a != b).unwrap_or(expected.len().min(got.len()));
     let bytes = |frame: &[u8]| {
         let part = frame.get(at..(at + 8).min(frame.len())).unwrap_or_default();
-        part.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        part.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
     };
     format!("at byte {at}: {} instead of {}", bytes(got), bytes(expected))
 }
