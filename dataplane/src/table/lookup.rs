@@ -46,37 +46,42 @@ impl<K: Key> SubTable<K> {
     /// when it does not fit, the buckets are probed.
     #[inline(always)]
     pub fn lookup(&self, key: &K, hash: Hash, candidate: Candidate) -> Option<Found<K>> {
-        if candidate.0.is_used()
-            && let Some(found) = self.verify(key, candidate.0)
-        {
-            return Some(found);
+        let mut slot = candidate.0;
+        let mut head = if slot.is_used() { self.verify(key, slot) } else { None };
+        // One place that copies, so that the words a caller does not look at are never read. It goes round again only when the entry was
+        // recycled meanwhile, which is progress of another thread.
+        loop {
+            if head.is_none() {
+                (slot, head) = self.probe(key, hash)?;
+            }
+            let (entry, life) = (self.entry(slot.entry())?, head?);
+            if let Some(found) = Self::copy(slot.entry(), entry, life, slot.direction()) {
+                return Some(found);
+            }
+            head = None;
         }
-        self.probe(key, hash)
     }
 
     /// The three stages at once.
     #[inline]
     pub fn find(&self, key: &K) -> Option<Found<K>> {
-        self.probe(key, self.hash_of(key))
+        self.lookup(key, self.hash_of(key), Candidate::NONE)
     }
 
     #[inline(never)]
-    fn probe(&self, key: &K, hash: Hash) -> Option<Found<K>> {
-        self.index().find(hash, |_, slot| self.verify(key, slot))
+    fn probe(&self, key: &K, hash: Hash) -> Option<(Slot, Option<Head>)> {
+        self.index().find(hash, |_, slot| self.verify(key, slot).map(|head| (slot, Some(head))))
     }
 
-    /// The slot's entry, if it lives and holds `key` on the slot's side.
+    /// The head of the slot's entry, if that lives and holds `key` on the slot's side. To be looked at again after reading more.
     #[inline(always)]
-    fn verify(&self, key: &K, slot: Slot) -> Option<Found<K>> {
+    fn verify(&self, key: &K, slot: Slot) -> Option<Head> {
         let entry = self.entry(slot.entry())?;
         let head = Head(entry[0].load(Ordering::Acquire));
         if head.life() != Life::Live || !slot.is_of(head) {
             return None;
         }
         let at = if slot.direction() == Direction::Forward { FORWARD } else { K::REVERSE };
-        if !key.equals(entry, at) {
-            return None;
-        }
-        Self::copy(slot.entry(), entry, head, slot.direction())
+        key.equals(entry, at).then_some(head)
     }
 }
