@@ -24,7 +24,7 @@ impl Pipeline {
         flow: &Flow<F>,
         found: &Found<F::Key>,
     ) {
-        if flow.flags.contains(Flags::SYN) && reschedules::<F>(env, flow, *found) {
+        if flow.flags.contains(Flags::SYN) && reschedules::<F>(env, flow, found) {
             self.end_connection::<F>(env, found.id);
             return self.unknown(env, ingress, frame, flow);
         }
@@ -82,8 +82,10 @@ impl Pipeline {
 }
 
 /// Whether a SYN that hits a connection begins a new one (`is_new_conn_expected` and its caller in `ip_vs_core.c`).
-#[cold]
-fn reschedules<F: Family>(env: &Env<'_>, flow: &Flow<F>, found: Found<F::Key>) -> bool {
+///
+/// Inlined so that `found` never needs an address and stays in registers.
+#[inline(always)]
+fn reschedules<F: Family>(env: &Env<'_>, flow: &Flow<F>, found: &Found<F::Key>) -> bool {
     let settings = &env.snapshot.settings;
     let mode = settings.conn_reuse_mode;
     if mode == 0 || F::protocol(&flow.key) != proto::TCP {
