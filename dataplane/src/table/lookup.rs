@@ -4,7 +4,7 @@ use super::SubTable;
 use super::entry::Found;
 use super::hash::Hash;
 use super::key::{FORWARD, Key};
-use super::sync::{Ordering, prefetch};
+use super::sync::{AtomicU64, Ordering, prefetch};
 use super::word::{Direction, Head, Life, Slot};
 
 /// The first slot whose tag matches; right in all but one of some 9000 lookups.
@@ -47,18 +47,17 @@ impl<K: Key> SubTable<K> {
     #[inline(always)]
     pub fn lookup(&self, key: &K, hash: Hash, candidate: Candidate) -> Option<Found<K>> {
         let mut slot = candidate.0;
-        let mut head = if slot.is_used() { self.verify(key, slot) } else { None };
-        // One place that copies, so that the words a caller does not look at are never read. It goes round again only when the entry was
-        // recycled meanwhile, which is progress of another thread.
+        let mut fits = if slot.is_used() { self.verify(key, slot) } else { None };
+        // One place that copies, so that words the caller does not look at need not be kept. It goes round again only when the entry was
+        // recycled meanwhile, which is another thread's progress.
         loop {
-            if head.is_none() {
-                (slot, head) = self.probe(key, hash)?;
-            }
-            let (entry, life) = (self.entry(slot.entry())?, head?);
-            if let Some(found) = Self::copy(slot.entry(), entry, life, slot.direction()) {
+            if let Some((entry, head)) = fits
+                && let Some(found) = Self::copy(slot.entry(), entry, head, slot.direction())
+            {
                 return Some(found);
             }
-            head = None;
+            slot = self.probe(key, hash)?;
+            fits = self.verify(key, slot);
         }
     }
 
@@ -69,19 +68,19 @@ impl<K: Key> SubTable<K> {
     }
 
     #[inline(never)]
-    fn probe(&self, key: &K, hash: Hash) -> Option<(Slot, Option<Head>)> {
-        self.index().find(hash, |_, slot| self.verify(key, slot).map(|head| (slot, Some(head))))
+    fn probe(&self, key: &K, hash: Hash) -> Option<Slot> {
+        self.index().find(hash, |_, slot| self.verify(key, slot).map(|_| slot))
     }
 
-    /// The head of the slot's entry, if that lives and holds `key` on the slot's side. To be looked at again after reading more.
+    /// The slot's entry and its head, if it lives and holds `key` on the slot's side; the head is to be looked at again after reading more.
     #[inline(always)]
-    fn verify(&self, key: &K, slot: Slot) -> Option<Head> {
+    fn verify(&self, key: &K, slot: Slot) -> Option<(&[AtomicU64], Head)> {
         let entry = self.entry(slot.entry())?;
         let head = Head(entry[0].load(Ordering::Acquire));
         if head.life() != Life::Live || !slot.is_of(head) {
             return None;
         }
         let at = if slot.direction() == Direction::Forward { FORWARD } else { K::REVERSE };
-        key.equals(entry, at).then_some(head)
+        key.equals(entry, at).then_some((entry, head))
     }
 }
