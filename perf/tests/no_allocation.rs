@@ -30,7 +30,8 @@ fn packets_through_a_worker_allocate_nothing() {
     let mut rig = Rig::new(world, frames, 16 * 1024).expect("memory for two rings");
 
     phase(&mut rig, 0);
-    let (made, told, lived) = (connections_made(&rig), rig.world.counters.icmp_sent.value(), rig.world.table.v4().len());
+    let (made, told, lived) =
+        (connections_made(&rig), rig.world.counters.icmp_sent.value(), rig.world.table.v4().len());
     let mut seen = Seen::default();
     let counted = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8; 64])));
     assert_eq!(counted.count_total, 1, "the counting allocator is in use");
