@@ -143,20 +143,20 @@ impl Pipeline {
         let mut burst = std::mem::take(&mut self.burst);
         burst.clear();
         for frame in frames.iter_mut() {
-            let stage = match packet::classify(frame) {
+            // Each kind of stage is written by itself, and no larger than it is.
+            match packet::classify(frame) {
                 Packet::V4(flow) => {
                     let hash = env.table.v4().hash(&flow.key);
                     env.table.v4().prefetch(hash);
-                    Stage::V4(flow, hash, Candidate::NONE)
+                    burst.push(Stage::V4(flow, hash, Candidate::NONE));
                 }
                 Packet::V6(flow) => {
                     let hash = env.table.v6().hash(&flow.key);
                     env.table.v6().prefetch(hash);
-                    Stage::V6(flow, hash, Candidate::NONE)
+                    burst.push(Stage::V6(flow, hash, Candidate::NONE));
                 }
-                other => Stage::Other(other),
-            };
-            burst.push(stage);
+                other => burst.push(Stage::Other(other)),
+            }
         }
         for stage in &mut burst {
             match stage {

@@ -1,26 +1,32 @@
-//! Compiles the steering program with clang.
+//! Compiles the steering program, and the generator for those who ask for it, with clang.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const SOURCE: &str = "bpf/steering.bpf.c";
+const STEERING: &str = "steering";
+const GENERATOR: &str = "generator";
 const HEADER: &str = "bpf/maps.h";
 
 fn main() -> ExitCode {
-    for input in [SOURCE, HEADER, "build.rs"] {
+    for input in [&source(STEERING), &source(GENERATOR), HEADER, "build.rs"] {
         println!("cargo:rerun-if-changed={input}");
     }
     println!("cargo:rerun-if-env-changed=BPF_CLANG");
-    if let Err(reason) = compile() {
+    let generator = env::var_os("CARGO_FEATURE_GENERATOR").map(|_| GENERATOR);
+    if let Err(reason) = [STEERING].into_iter().chain(generator).try_for_each(compile) {
         eprintln!("{reason}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-fn compile() -> Result<(), String> {
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?).join("steering.bpf.o");
+fn source(name: &str) -> String {
+    format!("bpf/{name}.bpf.c")
+}
+
+fn compile(name: &str) -> Result<(), String> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?).join(format!("{name}.bpf.o"));
     let clang = clang().ok_or(
         "the steering program needs clang 14 or later, but there is none: `apt install clang libbpf-dev linux-libc-dev`, or set \
          BPF_CLANG to its path",
@@ -29,7 +35,7 @@ fn compile() -> Result<(), String> {
     let output = Command::new(&clang)
         .args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror", "-fno-stack-protector"])
         .args(multiarch_include())
-        .args(["-c", SOURCE, "-o"])
+        .args(["-c", &source(name), "-o"])
         .arg(&out)
         .output()
         .map_err(|error| format!("{clang} cannot be run: {error}"))?;

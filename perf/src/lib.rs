@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`compare`] | `perf table`: nanoseconds per packet beside a plain table |
 //! | [`instructions`] | `perf instructions`: instructions per packet, held to a baseline |
+//! | [`l4`] | `perf l4`: packets per second of the daemon beside nft |
 //! | [`world`], [`traffic`], [`packets`], [`random`] | what the pipeline runs against |
 //! | [`rig`] | a worker between two wires in memory |
 //! | [`engine`], [`plain`] | parse, find, rewrite; the yardstick |
@@ -15,6 +16,7 @@
 pub mod compare;
 pub mod engine;
 pub mod instructions;
+pub mod l4;
 pub mod machine;
 pub mod memory;
 pub mod packets;

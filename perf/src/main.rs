@@ -5,9 +5,10 @@
 use std::io::{stderr, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use headgate_perf::{compare, instructions};
+use headgate_perf::{compare, instructions, l4};
 
 /// Benchmarks of Headgate. JSON lines go to standard output, tables for people to standard error.
 #[derive(Parser)]
@@ -42,6 +43,17 @@ enum Command {
         #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json"))]
         baseline: PathBuf,
     },
+    /// Packets per second through the real daemon, beside nft doing the same NAT; root.
+    L4 {
+        /// The daemon; by default the one beside this program.
+        #[arg(long)]
+        headgate: Option<PathBuf>,
+        #[arg(long, default_value_t = 5)]
+        repetitions: usize,
+        /// Milliseconds that packets are counted, per case and repetition.
+        #[arg(long, default_value_t = 1500)]
+        window: u64,
+    },
     /// What valgrind runs.
     #[command(hide = true)]
     Workload { case: instructions::Case, packets: u32 },
@@ -60,6 +72,13 @@ fn main() -> ExitCode {
                 _ => instructions::Mode::Print,
             };
             instructions::run(mode, &baseline, &mut stdout(), &mut stderr())
+        }
+        Command::L4 { headgate, repetitions, window } => {
+            let beside = || Ok(std::env::current_exe()?.with_file_name("headgate"));
+            headgate.map_or_else(beside, Ok).and_then(|headgate| {
+                let options = l4::Options { headgate, repetitions, window: Duration::from_millis(window) };
+                l4::run(&options, &mut stdout(), &mut stderr()).map(|()| true)
+            })
         }
         Command::Workload { case, packets } => instructions::workload(case, packets).map(|()| true),
     };

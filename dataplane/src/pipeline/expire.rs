@@ -45,12 +45,13 @@ impl Pipeline {
     pub(super) fn change_state<F: Family>(
         &mut self,
         env: &mut Env<'_>,
-        found: &Found<F::Key>,
+        id: ConnId,
+        server: u32,
         flow: &Flow<F>,
         way: state::Way,
     ) {
         let settings = &env.snapshot.settings;
-        let changed = F::table(env.table).update_state(found.id, |old| {
+        let changed = F::table(env.table).update_state(id, |old| {
             let new = connection::after(old, flow, way, settings);
             if new.timeout_seconds() < old.timeout_seconds() {
                 connection::with_extra_timer(new).unwrap_or(new)
@@ -61,11 +62,11 @@ impl Pipeline {
         let Some((old, new)) = changed else {
             return;
         };
-        if let Some(server) = env.servers.id(found.server) {
+        if let Some(server) = env.servers.id(server) {
             connection::follow(env.servers, server, old, new);
         }
         if connection::extra_timers(new) > connection::extra_timers(old) {
-            self.arm::<F>(found.id, env.now.tick, new.timeout_seconds());
+            self.arm::<F>(id, env.now.tick, new.timeout_seconds());
         }
     }
 }

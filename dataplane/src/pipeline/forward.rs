@@ -12,7 +12,7 @@ use crate::packet::Flow;
 use crate::proto;
 use crate::servers::ServerId;
 use crate::state::TcpState;
-use crate::table::Found;
+use crate::table::{ConnId, Found};
 
 impl Pipeline {
     #[inline(always)]
@@ -29,7 +29,7 @@ impl Pipeline {
             return self.unknown(env, ingress, frame, flow);
         }
         let Some(server) = env.servers.id(found.server).and_then(|id| env.snapshot.server(id)) else {
-            return self.server_gone(env, ingress, frame, flow, found);
+            return self.server_gone(env, ingress, frame, flow, found.id);
         };
         if found.state.reverse_lost() {
             F::table(env.table).restore_reverse(found.id);
@@ -54,10 +54,10 @@ impl Pipeline {
         ingress: Ingress,
         frame: Frame,
         flow: &Flow<F>,
-        found: &Found<F::Key>,
+        id: ConnId,
     ) {
         if env.snapshot.settings.expire_nodest_conn {
-            self.end_connection::<F>(env, found.id);
+            self.end_connection::<F>(env, id);
             self.unknown(env, ingress, frame, flow);
         } else {
             self.drop(frame, DropReason::ServerGone);
@@ -82,7 +82,9 @@ impl Pipeline {
 }
 
 /// Whether a SYN that hits a connection begins a new one (`is_new_conn_expected` and its caller in `ip_vs_core.c`).
-#[cold]
+///
+/// Inlined so that `found` never needs an address and stays in registers.
+#[inline(always)]
 fn reschedules<F: Family>(env: &Env<'_>, flow: &Flow<F>, found: &Found<F::Key>) -> bool {
     let settings = &env.snapshot.settings;
     let mode = settings.conn_reuse_mode;

@@ -115,8 +115,8 @@ impl Pipeline {
     #[inline(always)]
     pub(super) fn emit(&mut self, env: &mut Env<'_>, mut frame: Frame, way: &Way) {
         match way.egress {
-            Egress::Ready { device, l2 } => {
-                if write_link_header(&mut frame, &l2) {
+            Egress::Ready { device, ref l2 } => {
+                if write_link_header(&mut frame, l2) {
                     self.out.push((frame, Verdict::Tx(device)));
                 } else {
                     self.drop(frame, DropReason::NoFrame);
@@ -139,7 +139,7 @@ impl Pipeline {
         way: state::Way,
     ) {
         if connection::after(found.state, flow, way, &env.snapshot.settings) != found.state {
-            self.change_state::<F>(env, found, flow, way);
+            self.change_state::<F>(env, found.id, found.server, flow, way);
         }
         F::table(env.table).stamp(found.id, env.now.tick);
     }
@@ -166,9 +166,11 @@ fn write_link_header(frame: &mut Frame, l2: &L2) -> bool {
         tag.copy_from_slice(vlan::Header::new(id, ethertype).as_bytes());
         ethertype = EtherType::VLAN;
     }
-    let Some(header) = frame.push_front(ether::Header::LEN) else {
+    let Some(Ok((header, _))) = frame.push_front(ether::Header::LEN).map(ether::Header::parse_mut) else {
         return false;
     };
-    header.copy_from_slice(ether::Header::new(l2.destination, l2.source, ethertype).as_bytes());
+    header.set_destination(l2.destination);
+    header.set_source(l2.source);
+    header.set_ethertype(ethertype);
     true
 }

@@ -105,7 +105,8 @@ impl Way {
     pub const NONE: Self = Self { egress: Egress::Unreachable, mtu: 0, source: None };
 }
 
-/// A multiply-and-rotate hasher: neighbours come from the kernel's bounded table, so keys are not an attacker's to choose at will.
+/// A multiply-and-rotate hasher: what is kept by it comes from the configuration and from the kernel's bounded tables, so an attacker
+/// cannot fill a bucket at will.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct FastHasher(u64);
 
@@ -135,6 +136,16 @@ impl Hasher for FastHasher {
     }
 
     #[inline(always)]
+    fn write_u16(&mut self, word: u16) {
+        self.write_u64(u64::from(word));
+    }
+
+    #[inline(always)]
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    #[inline(always)]
     fn write_u32(&mut self, word: u32) {
         self.write_u64(u64::from(word));
     }
@@ -146,7 +157,8 @@ impl Hasher for FastHasher {
     }
 }
 
-type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
+pub(super) type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<FastHasher>>;
+type FastSet<K> = HashSet<K, BuildHasherDefault<FastHasher>>;
 
 /// Devices, routes and neighbours.
 #[derive(Debug)]
@@ -157,7 +169,7 @@ pub struct Network {
     fib6: Fib<u128, HopId>,
     neighbours4: FastMap<(u8, u32), MacAddr>,
     neighbours6: FastMap<(u8, u128), MacAddr>,
-    local: HashSet<IpAddr>,
+    local: FastSet<IpAddr>,
     /// The way of each hop that does not depend on the destination, by hop.
     ways: Vec<Way>,
 }

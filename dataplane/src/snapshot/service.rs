@@ -1,10 +1,9 @@
 //! Virtual services and their servers, and which service a packet belongs to.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::egress::Way;
+use super::egress::{FastMap, Way};
 use crate::sched;
 use crate::servers::ServerId;
 
@@ -86,19 +85,19 @@ pub struct Server {
 #[derive(Debug, Default)]
 pub struct Services {
     list: Vec<Service>,
-    by_address: HashMap<(u8, IpAddr), PortMap>,
+    by_address: FastMap<(u8, IpAddr), PortMap>,
 }
 
 #[derive(Debug, Default)]
 struct PortMap {
-    exact: HashMap<u16, u32>,
+    exact: FastMap<u16, u32>,
     ranges: Vec<(u16, u16, u32)>,
     any: Option<u32>,
 }
 
 impl Services {
     pub(super) fn new(list: Vec<Service>) -> Self {
-        let mut by_address: HashMap<_, PortMap> = HashMap::new();
+        let mut by_address: FastMap<_, PortMap> = FastMap::default();
         for (index, service) in list.iter().enumerate() {
             let map = by_address.entry((service.protocol, service.address)).or_default();
             match service.ports {

@@ -4,8 +4,10 @@
 //! lowered after it is emptied, so a probe that stops at the first bucket with count 0 misses nothing; an error (a process killed in
 //! between) costs a bucket more, never an entry.
 
+use std::hint::select_unpredictable;
+
 use super::hash::Hash;
-use super::layout::{BUCKET, LANES, PROBES, Part, SLOTS};
+use super::layout::{BUCKET, LANES, PROBES, Part};
 use super::sync::{AtomicU64, Ordering, prefetch};
 use super::word::Slot;
 
@@ -149,15 +151,15 @@ impl<'a> Index<'a> {
     }
 }
 
+/// Looks at all slots, without a branch that the processor could guess wrong.
 #[inline(always)]
 fn match_in(bucket: &[AtomicU64], tag: u16) -> Option<Slot> {
-    let mut slots = [0; SLOTS];
-    let mut matches = 0u32;
-    for (n, word) in bucket[1..].iter().enumerate() {
-        slots[n] = word.load(Ordering::Acquire);
-        matches |= (Slot(slots[n]).has_tag(tag) as u32) << n;
+    let mut found = Slot(0);
+    for word in bucket[1..].iter().rev() {
+        let slot = Slot(word.load(Ordering::Acquire));
+        found = select_unpredictable(slot.has_tag(tag), slot, found);
     }
-    slots.get(matches.trailing_zeros() as usize).map(|&slot| Slot(slot))
+    found.is_used().then_some(found)
 }
 
 impl Iterator for Probe<'_> {

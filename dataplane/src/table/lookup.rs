@@ -4,7 +4,7 @@ use super::SubTable;
 use super::entry::Found;
 use super::hash::Hash;
 use super::key::{FORWARD, Key};
-use super::sync::{Ordering, prefetch};
+use super::sync::{AtomicU64, Ordering, prefetch};
 use super::word::{Direction, Head, Life, Slot};
 
 /// The first slot whose tag matches; right in all but one of some 9000 lookups.
@@ -46,37 +46,41 @@ impl<K: Key> SubTable<K> {
     /// when it does not fit, the buckets are probed.
     #[inline(always)]
     pub fn lookup(&self, key: &K, hash: Hash, candidate: Candidate) -> Option<Found<K>> {
-        if candidate.0.is_used()
-            && let Some(found) = self.verify(key, candidate.0)
-        {
-            return Some(found);
+        let mut slot = candidate.0;
+        let mut fits = if slot.is_used() { self.verify(key, slot) } else { None };
+        // One place that copies, so that words the caller does not look at need not be kept. It goes round again only when the entry was
+        // recycled meanwhile, which is another thread's progress.
+        loop {
+            if let Some((entry, head)) = fits
+                && let Some(found) = Self::copy(slot.entry(), entry, head, slot.direction())
+            {
+                return Some(found);
+            }
+            slot = self.probe(key, hash)?;
+            fits = self.verify(key, slot);
         }
-        self.probe(key, hash)
     }
 
     /// The three stages at once.
     #[inline]
     pub fn find(&self, key: &K) -> Option<Found<K>> {
-        self.probe(key, self.hash_of(key))
+        self.lookup(key, self.hash_of(key), Candidate::NONE)
     }
 
     #[inline(never)]
-    fn probe(&self, key: &K, hash: Hash) -> Option<Found<K>> {
-        self.index().find(hash, |_, slot| self.verify(key, slot))
+    fn probe(&self, key: &K, hash: Hash) -> Option<Slot> {
+        self.index().find(hash, |_, slot| self.verify(key, slot).map(|_| slot))
     }
 
-    /// The slot's entry, if it lives and holds `key` on the slot's side.
+    /// The slot's entry and its head, if it lives and holds `key` on the slot's side; the head is to be looked at again after reading more.
     #[inline(always)]
-    fn verify(&self, key: &K, slot: Slot) -> Option<Found<K>> {
+    fn verify(&self, key: &K, slot: Slot) -> Option<(&[AtomicU64], Head)> {
         let entry = self.entry(slot.entry())?;
         let head = Head(entry[0].load(Ordering::Acquire));
         if head.life() != Life::Live || !slot.is_of(head) {
             return None;
         }
         let at = if slot.direction() == Direction::Forward { FORWARD } else { K::REVERSE };
-        if !key.equals(entry, at) {
-            return None;
-        }
-        Self::copy(slot.entry(), entry, head, slot.direction())
+        key.equals(entry, at).then_some((entry, head))
     }
 }

@@ -105,15 +105,34 @@ pub(crate) struct Ingress {
 
 /// Runs a program on a packet of at least 14 bytes and returns its verdict; without `ingress` it comes from the loopback interface.
 pub(crate) fn test_run(program: BorrowedFd<'_>, packet: &[u8], ingress: Option<Ingress>) -> io::Result<u32> {
-    run(program, packet, ingress, 0)
+    run(program, packet, ingress, 0, 1, 0)
 }
 
 /// Like `test_run`, but what the program decides is done to the packet. The device is the given one, its queue always 0.
 pub(crate) fn live_run(program: BorrowedFd<'_>, packet: &[u8], ifindex: u32) -> io::Result<()> {
-    run(program, packet, Some(Ingress { ifindex, queue: 0 }), BPF_F_TEST_XDP_LIVE_FRAMES).map(drop)
+    run(program, packet, Some(Ingress { ifindex, queue: 0 }), BPF_F_TEST_XDP_LIVE_FRAMES, 1, 1).map(drop)
 }
 
-fn run(program: BorrowedFd<'_>, packet: &[u8], ingress: Option<Ingress>, flags: u32) -> io::Result<u32> {
+/// As [`live_run`], `repeat` times in batches.
+#[cfg(feature = "generator")]
+pub(crate) fn live_runs(
+    program: BorrowedFd<'_>,
+    packet: &[u8],
+    ifindex: u32,
+    repeat: u32,
+    batch: u32,
+) -> io::Result<()> {
+    run(program, packet, Some(Ingress { ifindex, queue: 0 }), BPF_F_TEST_XDP_LIVE_FRAMES, repeat, batch).map(drop)
+}
+
+fn run(
+    program: BorrowedFd<'_>,
+    packet: &[u8],
+    ingress: Option<Ingress>,
+    flags: u32,
+    repeat: u32,
+    batch_size: u32,
+) -> io::Result<u32> {
     let context = ingress.map(|ingress| Context {
         data_end: packet.len() as u32,
         ingress_ifindex: ingress.ifindex,
@@ -124,11 +143,11 @@ fn run(program: BorrowedFd<'_>, packet: &[u8], ingress: Option<Ingress>, flags: 
         program: number(program),
         data_size_in: packet.len() as u32,
         data_in: packet.as_ptr() as u64,
-        repeat: 1,
+        repeat,
         context_size_in: if context.is_some() { size_of::<Context>() as u32 } else { 0 },
         context_in: context.as_ref().map_or(0, |context| std::ptr::from_ref(context) as u64),
         flags,
-        batch_size: u32::from(flags & BPF_F_TEST_XDP_LIVE_FRAMES != 0),
+        batch_size,
         ..TestRun::default()
     };
     // SAFETY: packet and context are live and as long as stated; no output buffers are given.

@@ -15,11 +15,14 @@
 //! * [`selftest`]: whether a queue really delivers
 //! * [`tap`]: the way back to the kernel for packets nobody here wants
 //! * [`poll`]: waiting while there is nothing to do
+//! * `generator`: packets for benchmarks (feature `generator`)
 //! * [`words`]: shared memory as atomic words, for the connection table
 
 pub mod device;
 pub mod error;
 pub mod frame;
+#[cfg(feature = "generator")]
+pub mod generator;
 pub mod memory;
 pub mod poll;
 pub mod port;

@@ -20,7 +20,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     step("setup", "install missing tools", setup::everything),
     step("fmt", "formatting", || run(&mut cargo_command("fmt --all --check"))),
     step("clippy", "lints as errors", || {
@@ -32,6 +32,9 @@ const STEPS: [Step; 10] = [
     step("duplicates", "dependencies in more than one version", checks::duplicates),
     step("unit", "unit, property and recording tests", unit),
     step("loom", "models of the lock-free parts", loom),
+    step("perf", "instructions per packet against the baseline (valgrind)", || {
+        run(&mut cargo_command("run --quiet --release --package headgate-perf -- instructions --check"))
+    }),
     step("netns", "tests in network namespaces (root)", netns),
 ];
 

@@ -1,0 +1,140 @@
+//! Three namespaces with one of the candidates in the middle, a generator at one end and a counting drain at the other.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use headgate_testbed::topology::plan::VIP;
+use headgate_testbed::{Daemon, Namespace, Topology, wait_for};
+use headgate_xsk::generator::Generator;
+
+use super::FLOWS;
+use crate::packets::udp4;
+
+const GENERATOR_CORE: usize = 0;
+const WORKER_CORE: usize = 1;
+const PORT: u16 = 80;
+const SERVER_PORT: u16 = 8080;
+/// Packets between two looks at whether to stop; some milliseconds.
+const SLICE: u32 = 16 * 1024;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A topology that forwards. The daemon stops before the namespaces go.
+pub(super) struct Bed {
+    _daemon: Option<Daemon>,
+    topology: Topology,
+}
+
+impl Bed {
+    pub(super) fn headgate(binary: &Path) -> Result<Self> {
+        let topology = topology()?;
+        let config = format!(
+            "[dataplane]\ninterfaces = {:?}\nconnections = 65536\nworkers = [{WORKER_CORE}]\n\
+             [[service]]\nname = \"perf\"\nprotocol = \"udp\"\naddress = \"{VIP}:{PORT}\"\nscheduler = \"rr\"\nforward = \"nat\"\n\
+             [[service.server]]\naddress = \"{}:{SERVER_PORT}\"\n",
+            topology.director_devices(),
+            topology.server(0).v4()
+        );
+        let daemon = Daemon::start(topology.director(), binary, &config)?;
+        Ok(Self { _daemon: Some(daemon), topology })
+    }
+
+    pub(super) fn nft() -> Result<Self> {
+        let topology = topology()?;
+        let director = topology.director();
+        let rule = format!(
+            "table ip perf {{ chain pre {{ type nat hook prerouting priority dstnat; \
+             ip daddr {VIP} udp dport {PORT} dnat to {}:{SERVER_PORT}; }} }}",
+            topology.server(0).v4()
+        );
+        director.run(&["nft", &rule])?;
+        // Redirected frames need a peer with NAPI, which veth has with GRO on. Its thread is what is pinned.
+        director.run(&["ethtool", "-K", director.device(), "gro", "on"])?;
+        let before = napi_threads(director.device())?;
+        director.run(&["sh", "-c", &format!("echo 1 > /sys/class/net/{}/threaded", director.device())])?;
+        let mut threads = napi_threads(director.device())?;
+        threads.retain(|pid| !before.contains(pid));
+        ensure!(!threads.is_empty(), "no NAPI thread for {}", director.device());
+        for pid in threads {
+            director.run(&["taskset", "-pc", &WORKER_CORE.to_string(), &pid.to_string()])?;
+        }
+        Ok(Self { _daemon: None, topology })
+    }
+
+    /// Packets per second that arrive at the server.
+    pub(super) fn measure(&self, warm_up: Duration, window: Duration) -> Result<f64> {
+        let (client, server) = (self.topology.client(), self.topology.server(0));
+        let mut frame = udp4((client.v4(), 0), (VIP, PORT));
+        frame[..6].copy_from_slice(&self.topology.director().mac());
+        frame[6..12].copy_from_slice(&client.mac());
+        let generator = Generator::new(frame, FLOWS)?;
+        let device = client.run(&["cat", &format!("/sys/class/net/{}/ifindex", client.device())])?;
+        let ifindex = device.trim().parse().with_context(|| format!("interface index {device:?}"))?;
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let sender = client.thread("generator", move || -> Result<()> {
+            ensure!(core_affinity::set_for_current(core_affinity::CoreId { id: GENERATOR_CORE }), "cannot pin");
+            while !told.load(Ordering::Relaxed) {
+                generator.run(ifindex, SLICE).context("BPF_PROG_TEST_RUN")?;
+            }
+            Ok(())
+        })?;
+        let counted = count(server, server.device(), warm_up, window);
+        stop.store(true, Ordering::Relaxed);
+        sender.join().map_err(|_| anyhow!("the generator panicked"))???;
+        counted
+    }
+}
+
+fn count(server: &Namespace, device: &str, warm_up: Duration, window: Duration) -> Result<f64> {
+    let first = received(server, device)?.0;
+    wait_for(PATIENCE, "packets at the server", || received(server, device).is_ok_and(|now| now.0 > first + 1000))?;
+    sleep(warm_up);
+    let (before, start) = received(server, device)?;
+    sleep(window);
+    let (after, end) = received(server, device)?;
+    ensure!(after > before, "no packets arrive at the server");
+    Ok((after - before) as f64 / (end - start).as_secs_f64())
+}
+
+fn topology() -> Result<Topology> {
+    let topology = Topology::new("l4").permanent_neighbours().build()?;
+    let server = topology.server(0);
+    server.run(&[
+        "nft",
+        &format!(
+            "table netdev perf {{ chain drop {{ type filter hook ingress device {} priority 0; policy drop; }} }}",
+            server.device()
+        ),
+    ])?;
+    Ok(topology)
+}
+
+/// Packets that a device has received so far, and when.
+fn received(ns: &Namespace, device: &str) -> Result<(u64, Instant)> {
+    let (table, when) = ns.enter(|| (std::fs::read_to_string("/proc/thread-self/net/dev"), Instant::now()))?;
+    let table = table?;
+    let line = table.lines().find_map(|line| line.trim_start().strip_prefix(device)?.strip_prefix(':'));
+    let packets = line.and_then(|line| line.split_whitespace().nth(1)).context("the device is not listed")?;
+    Ok((packets.parse()?, when))
+}
+
+/// Process ids of the kernel's NAPI threads for devices of this name.
+fn napi_threads(device: &str) -> Result<Vec<u32>> {
+    let prefix = format!("napi/{device}-");
+    let mut pids = Vec::new();
+    for process in std::fs::read_dir("/proc")? {
+        let process = process?;
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // A process may end meanwhile.
+        let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+        if name.starts_with(&prefix) {
+            pids.push(pid);
+        }
+    }
+    Ok(pids)
+}
