@@ -90,6 +90,7 @@ impl Bed {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a measurement lasts as long as it lasts; nothing is synchronised by it")]
 fn count(server: &Namespace, device: &str, warm_up: Duration, window: Duration) -> Result<f64> {
     let first = received(server, device)?.0;
     wait_for(PATIENCE, "packets at the server", || received(server, device).is_ok_and(|now| now.0 > first + 1000))?;
