@@ -47,7 +47,7 @@ impl Bed {
         let director = topology.director();
         let rule = format!(
             "table ip perf {{ chain pre {{ type nat hook prerouting priority dstnat; \
-             ip daddr {VIP} udp dport {PORT} dnat to {}:{SERVER_PORT}; }} }}",
+             ip daddr {VIP} udp dport {PORT} dnat to {}:{SERVER_PORT}; }}; }}",
             topology.server(0).v4()
         );
         director.run(&["nft", &rule])?;
@@ -107,7 +107,7 @@ fn topology() -> Result<Topology> {
     server.run(&[
         "nft",
         &format!(
-            "table netdev perf {{ chain drop {{ type filter hook ingress device {} priority 0; policy drop; }} }}",
+            "table netdev perf {{ chain sink {{ type filter hook ingress device {} priority 0; policy drop; }}; }}",
             server.device()
         ),
     ])?;
