@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::machine::Machine;
 use crate::stats::Spread;
-use bed::Bed;
+use bed::{Bed, Rate};
 
 /// Headgate is to carry this many times what nft does.
 pub const GOAL: f64 = 1.5;
@@ -49,9 +49,13 @@ struct Row<'a> {
     bench: &'static str,
     case: Case,
     mpps: Spread,
-    /// To nft in the same repetition.
+    /// Per second that the worker's thread ran; the same as `mpps` on a machine that has nothing else to do.
+    mpps_of_worker_time: Spread,
+    /// Of `mpps_of_worker_time` to nft's in the same repetition.
     ratio: Option<Spread>,
-    raw: &'a [f64],
+    /// Of `mpps`.
+    ratio_of_rates: Option<Spread>,
+    raw: &'a [Rate],
     flows: u16,
     window_ms: u128,
     machine: &'a Machine,
@@ -71,19 +75,33 @@ pub fn run(options: &Options, json: &mut dyn Write, text: &mut dyn Write) -> Res
                 Case::Headgate => Bed::headgate(&options.headgate)?,
                 Case::NftDnat => Bed::nft()?,
             };
-            results.push(bed.measure(WARM_UP, options.window)? / 1e6);
+            results.push(bed.measure(WARM_UP, options.window)?);
         }
     }
-    writeln!(text, "{machine}\n{:<10} {:>20} {:>20}  goal", "case", "Mpps", "ratio to nft")?;
-    let nft = &results[Case::NftDnat as usize];
+    writeln!(
+        text,
+        "{machine}\n{:<10} {:>18} {:>22} {:>18}  goal",
+        "case", "Mpps", "Mpps of worker time", "ratio to nft"
+    )?;
+    let rates = |case: Case| -> Vec<f64> { results[case as usize].iter().map(|rate| rate.per_second / 1e6).collect() };
+    let per_time =
+        |case: Case| -> Vec<f64> { results[case as usize].iter().map(|rate| rate.per_worker_second / 1e6).collect() };
     for (case, raw) in cases.iter().copied().zip(&results) {
-        let Some(mpps) = Spread::of(raw.iter().copied()) else { continue };
-        let ratio = if case == Case::Headgate { Spread::of_ratios(raw, nft) } else { None };
+        let (Some(mpps), Some(mpps_of_worker_time)) = (Spread::of(rates(case)), Spread::of(per_time(case))) else {
+            continue;
+        };
+        let against_nft = |values: &dyn Fn(Case) -> Vec<f64>| match case {
+            Case::Headgate => Spread::of_ratios(&values(case), &values(Case::NftDnat)),
+            Case::NftDnat => None,
+        };
+        let ratio = against_nft(&per_time);
         let row = Row {
             bench: "l4",
             case,
             mpps,
+            mpps_of_worker_time,
             ratio,
+            ratio_of_rates: against_nft(&rates),
             raw,
             flows: FLOWS,
             window_ms: options.window.as_millis(),
@@ -92,7 +110,7 @@ pub fn run(options: &Options, json: &mut dyn Write, text: &mut dyn Write) -> Res
         writeln!(json, "{}", serde_json::to_string(&row)?)?;
         let goal = ratio.map(|_| format!("{GOAL:.1}")).unwrap_or_default();
         let ratio = ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
-        writeln!(text, "{:<10} {mpps:>20.2} {ratio:>20}  {goal}", format!("{case:?}"))?;
+        writeln!(text, "{:<10} {mpps:>18.2} {mpps_of_worker_time:>22.2} {ratio:>18}  {goal}", format!("{case:?}"))?;
     }
     Ok(())
 }

@@ -1,21 +1,24 @@
 //! Three namespaces with one of the candidates in the middle, a generator at one end and a counting drain at the other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use headgate_testbed::topology::plan::VIP;
 use headgate_testbed::{Daemon, Namespace, Topology, wait_for};
 use headgate_xsk::generator::Generator;
+use serde::Serialize;
 
 use super::FLOWS;
 use crate::packets::udp4;
 
 const GENERATOR_CORE: usize = 0;
 const WORKER_CORE: usize = 1;
+/// The name of the daemon's first worker thread.
+const WORKER_THREAD: &str = "dp-0";
 const PORT: u16 = 80;
 const SERVER_PORT: u16 = 8080;
 /// Packets between two looks at whether to stop; some milliseconds.
@@ -26,6 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Bed {
     _daemon: Option<Daemon>,
     topology: Topology,
+    /// The `schedstat` file of the thread that does the work.
+    worker: PathBuf,
+}
+
+/// What a measurement saw.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Rate {
+    /// Packets per second.
+    pub(super) per_second: f64,
+    /// Packets per second that the worker's thread was on its core: what others on the core take away is not in it.
+    pub(super) per_worker_second: f64,
 }
 
 impl Bed {
@@ -39,7 +53,8 @@ impl Bed {
             topology.server(0).v4()
         );
         let daemon = Daemon::start(topology.director(), binary, &config)?;
-        Ok(Self { _daemon: Some(daemon), topology })
+        let worker = thread_of(daemon.pid(), WORKER_THREAD)?;
+        Ok(Self { _daemon: Some(daemon), topology, worker })
     }
 
     pub(super) fn nft() -> Result<Self> {
@@ -47,7 +62,7 @@ impl Bed {
         let director = topology.director();
         let rule = format!(
             "table ip perf {{ chain pre {{ type nat hook prerouting priority dstnat; \
-             ip daddr {VIP} udp dport {PORT} dnat to {}:{SERVER_PORT}; }} }}",
+             ip daddr {VIP} udp dport {PORT} dnat to {}:{SERVER_PORT}; }}; }}",
             topology.server(0).v4()
         );
         director.run(&["nft", &rule])?;
@@ -57,16 +72,14 @@ impl Bed {
         director.run(&["sh", "-c", &format!("echo 1 > /sys/class/net/{}/threaded", director.device())])?;
         let mut threads = napi_threads(director.device())?;
         threads.retain(|pid| !before.contains(pid));
-        ensure!(!threads.is_empty(), "no NAPI thread for {}", director.device());
-        for pid in threads {
-            director.run(&["taskset", "-pc", &WORKER_CORE.to_string(), &pid.to_string()])?;
-        }
-        Ok(Self { _daemon: None, topology })
+        let [pid] = threads[..] else { bail!("{} new NAPI threads for {}", threads.len(), director.device()) };
+        director.run(&["taskset", "-pc", &WORKER_CORE.to_string(), &pid.to_string()])?;
+        Ok(Self { _daemon: None, topology, worker: format!("/proc/{pid}/schedstat").into() })
     }
 
-    /// Packets per second that arrive at the server.
-    pub(super) fn measure(&self, warm_up: Duration, window: Duration) -> Result<f64> {
-        let (client, server) = (self.topology.client(), self.topology.server(0));
+    /// How many packets arrive at the server.
+    pub(super) fn measure(&self, warm_up: Duration, window: Duration) -> Result<Rate> {
+        let client = self.topology.client();
         let mut frame = udp4((client.v4(), 0), (VIP, PORT));
         frame[..6].copy_from_slice(&self.topology.director().mac());
         frame[6..12].copy_from_slice(&client.mac());
@@ -83,23 +96,52 @@ impl Bed {
             }
             Ok(())
         })?;
-        let counted = count(server, server.device(), warm_up, window);
+        let counted = self.count(warm_up, window);
         stop.store(true, Ordering::Relaxed);
         sender.join().map_err(|_| anyhow!("the generator panicked"))???;
         counted
     }
+
+    #[expect(clippy::disallowed_methods, reason = "a measurement lasts as long as it lasts; nothing is synchronised by it")]
+    fn count(&self, warm_up: Duration, window: Duration) -> Result<Rate> {
+        let server = self.topology.server(0);
+        let received = || received(server, server.device());
+        let first = received()?.0;
+        wait_for(PATIENCE, "packets at the server", || received().is_ok_and(|now| now.0 > first + 1000))?;
+        sleep(warm_up);
+        let ((before, start), ran_before) = (received()?, self.ran()?);
+        sleep(window);
+        let ((after, end), ran) = (received()?, self.ran()?);
+        ensure!(after > before && ran > ran_before, "no packets arrive at the server");
+        let packets = (after - before) as f64;
+        Ok(Rate {
+            per_second: packets / (end - start).as_secs_f64(),
+            per_worker_second: packets / (ran - ran_before).as_secs_f64(),
+        })
+    }
+
+    /// How long the worker's thread has been on its core.
+    fn ran(&self) -> Result<Duration> {
+        let text = std::fs::read_to_string(&self.worker).with_context(|| format!("read {}", self.worker.display()))?;
+        let nanoseconds = text.split_whitespace().next().context("schedstat is empty")?;
+        Ok(Duration::from_nanos(nanoseconds.parse()?))
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement lasts as long as it lasts; nothing is synchronised by it")]
-fn count(server: &Namespace, device: &str, warm_up: Duration, window: Duration) -> Result<f64> {
-    let first = received(server, device)?.0;
-    wait_for(PATIENCE, "packets at the server", || received(server, device).is_ok_and(|now| now.0 > first + 1000))?;
-    sleep(warm_up);
-    let (before, start) = received(server, device)?;
-    sleep(window);
-    let (after, end) = received(server, device)?;
-    ensure!(after > before, "no packets arrive at the server");
-    Ok((after - before) as f64 / (end - start).as_secs_f64())
+/// The `schedstat` file of a thread of this name in a process or its descendants.
+fn thread_of(pid: u32, name: &str) -> Result<PathBuf> {
+    let mut processes = vec![pid.to_string()];
+    while let Some(process) = processes.pop() {
+        for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+            let thread = thread?.path();
+            if std::fs::read_to_string(thread.join("comm")).is_ok_and(|comm| comm.trim() == name) {
+                return Ok(thread.join("schedstat"));
+            }
+            let children = std::fs::read_to_string(thread.join("children"))?;
+            processes.extend(children.split_whitespace().map(str::to_owned));
+        }
+    }
+    bail!("process {pid} has no thread {name}")
 }
 
 fn topology() -> Result<Topology> {
@@ -108,7 +150,7 @@ fn topology() -> Result<Topology> {
     server.run(&[
         "nft",
         &format!(
-            "table netdev perf {{ chain drop {{ type filter hook ingress device {} priority 0; policy drop; }} }}",
+            "table netdev perf {{ chain sink {{ type filter hook ingress device {} priority 0; policy drop; }}; }}",
             server.device()
         ),
     ])?;
