@@ -170,20 +170,16 @@ impl Pipeline {
             now: env.now.tick,
             on_reverse_taken: OnReverseTaken::Refuse,
         };
-        match F::table(env.table).create(&mut self.pool, &new) {
-            Ok(id) => {
-                env.servers.bind(server.id, false);
-                self.arm::<F>(id, env.now.tick, NEW_CONNECTION_S);
-                self.count_connection(server.id);
-                true
+        let Ok(id) = F::table(env.table).create(&mut self.pool, &new) else {
+            if let Some(template) = choice.template {
+                F::table(env.table).template_leave(template);
             }
-            Err(_) => {
-                if let Some(template) = choice.template {
-                    F::table(env.table).template_leave(template);
-                }
-                false
-            }
-        }
+            return false;
+        };
+        env.servers.bind(server.id, false);
+        self.arm::<F>(id, env.now.tick, NEW_CONNECTION_S);
+        self.count_connection(server.id);
+        true
     }
 
     /// Nothing is balanced on that port: the kernel answers, or forwards what a server sent without a connection. With
