@@ -165,13 +165,13 @@ impl Pipeline {
                 Stage::Other(_) => {}
             }
         }
-        // Without a single service IPVS is off, even for connections that are still there (`ip_vs_in_hook`).
-        let off = env.snapshot.services.is_empty();
+        if env.snapshot.services.is_empty() {
+            self.without_services(env, ingress, &burst, frames);
+            self.burst = burst;
+            return;
+        }
         for (stage, frame) in burst.iter().zip(frames.drain(..)) {
             match stage {
-                Stage::V4(flow, ..) if off => self.unknown(env, ingress, frame, flow),
-                Stage::V6(flow, ..) if off => self.unknown(env, ingress, frame, flow),
-                Stage::Other(packet) if off => self.other_unbalanced(frame, *packet),
                 Stage::V4(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
                 Stage::V6(flow, hash, candidate) => self.flow(env, ingress, frame, flow, *hash, *candidate),
                 Stage::Other(packet) => self.other(env, ingress, frame, *packet),
@@ -228,12 +228,16 @@ impl Pipeline {
         }
     }
 
-    /// What becomes of a packet without ports when nothing is balanced.
+    /// Without a single service IPVS is off, even for connections that are still there (`enable` in `ip_vs_in_hook`).
     #[cold]
-    fn other_unbalanced(&mut self, frame: Frame, packet: Packet) {
-        match packet {
-            Packet::Bad(reason) => self.drop(frame, reason),
-            _ => self.pass_to_kernel(frame),
+    fn without_services(&mut self, env: &mut Env<'_>, ingress: Ingress, burst: &[Stage], frames: &mut Vec<Frame>) {
+        for (stage, frame) in burst.iter().zip(frames.drain(..)) {
+            match stage {
+                Stage::V4(flow, ..) => self.unknown(env, ingress, frame, flow),
+                Stage::V6(flow, ..) => self.unknown(env, ingress, frame, flow),
+                Stage::Other(Packet::Bad(reason)) => self.drop(frame, *reason),
+                Stage::Other(_) => self.pass_to_kernel(frame),
+            }
         }
     }
 

@@ -44,7 +44,11 @@ impl Pipeline {
     fn icmp_about<F: Translate>(&mut self, env: &mut Env<'_>, frame: Frame, l4: usize, quote: &Quote<F::Addr>) {
         let ports = (quote.ports.1, quote.ports.0);
         let key = F::key(quote.destination, quote.source, ports, quote.protocol, KIND_CONNECTION);
-        match F::table(env.table).find(&key) {
+        let mut found = F::table(env.table).find(&key);
+        if found.is_none() && env.snapshot.settings.schedule_icmp && self.connect_for_icmp::<F>(env, key) {
+            found = F::table(env.table).find(&key);
+        }
+        match found {
             Some(found) if found.direction == Direction::Forward => {
                 self.icmp_to_server::<F>(env, frame, l4, quote, &found);
             }

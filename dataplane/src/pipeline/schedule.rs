@@ -15,7 +15,8 @@ use crate::sched;
 use crate::servers::ServerId;
 use crate::snapshot::egress::Egress;
 use crate::snapshot::{Forward, Ports, Server, Service, Settings, Snapshot};
-use crate::table::{ConnId, CreateError, New, OnReverseTaken};
+use crate::state::NEW_CONNECTION_S;
+use crate::table::{ConnId, CreateError, KIND_CONNECTION, New, OnReverseTaken};
 
 /// The port of FTP data connections; IPVS never schedules a client that comes from it.
 const FTP_DATA: u16 = 20;
@@ -92,13 +93,7 @@ impl Pipeline {
         template: Option<ConnId>,
     ) {
         let target = target::<F>(server, service, F::ports(&flow.key).1);
-        let reverse = match target {
-            Target::Nat(address, port) => {
-                let client = (F::source(&flow.key), F::ports(&flow.key).0);
-                Some(F::key(address, client.0, (port, client.1), F::protocol(&flow.key), crate::table::KIND_CONNECTION))
-            }
-            _ => None,
-        };
+        let reverse = reverse_key::<F>(&flow.key, target);
         let fresh = connection::new_state(server.forward);
         let state = connection::after(fresh, flow, connection::way_in(fresh), &env.snapshot.settings);
         let new = New {
@@ -143,6 +138,50 @@ impl Pipeline {
         }
     }
 
+    /// With `schedule_icmp`: makes the connection that an ICMP error from the client side should have had, so that it reaches the server a
+    /// packet of the client would reach. `forward`: the key of the client's packets. False when there is no service or no server for it.
+    pub(super) fn connect_for_icmp<F: Family>(&mut self, env: &mut Env<'_>, forward: F::Key) -> bool {
+        let snapshot = env.snapshot;
+        let flow: Flow<F> = Flow { key: forward, l4: 0, flags: Flags::NONE };
+        let (protocol, port) = (F::protocol(&forward), F::ports(&forward).1);
+        let service = snapshot
+            .services
+            .find(protocol, F::to_ip(F::destination(&forward)), port)
+            .filter(|service| !service.one_packet && is_ours::<F>(snapshot, F::destination(&forward)));
+        let Some(service) = service else {
+            return false;
+        };
+        let choice = match service.persistence {
+            Some(persistence) => self.persist(env, service, persistence, &flow).ok().flatten(),
+            None => self.pick(env, service, &flow).map(|server| Choice { server, template: None }),
+        };
+        let Some((choice, server)) =
+            choice.and_then(|choice| snapshot.server(choice.server).map(|server| (choice, server)))
+        else {
+            return false;
+        };
+        let new = New {
+            forward,
+            reverse: reverse_key::<F>(&forward, target::<F>(server, service, port)),
+            server: server.id.index(),
+            template: choice.template,
+            // The state machine speaks when the client does.
+            state: connection::new_state(server.forward).with_timeout_seconds(NEW_CONNECTION_S),
+            now: env.now.tick,
+            on_reverse_taken: OnReverseTaken::Refuse,
+        };
+        let Ok(id) = F::table(env.table).create(&mut self.pool, &new) else {
+            if let Some(template) = choice.template {
+                F::table(env.table).template_leave(template);
+            }
+            return false;
+        };
+        env.servers.bind(server.id, false);
+        self.arm::<F>(id, env.now.tick, NEW_CONNECTION_S);
+        self.count_connection(server.id);
+        true
+    }
+
     /// Nothing is balanced on that port: the kernel answers, or forwards what a server sent without a connection. With
     /// `nat_icmp_send` a server that answers into the void is told so.
     fn no_service<F: Family>(&mut self, env: &mut Env<'_>, ingress: Ingress, mut frame: Frame, flow: &Flow<F>) {
@@ -175,6 +214,15 @@ pub(super) fn target<F: Family>(server: &Server, service: &Service, port: u16) -
 fn is_ours<F: Family>(snapshot: &Snapshot, address: F::Addr) -> bool {
     let network = &snapshot.network;
     network.is_local(F::to_ip(address)) || F::way_to(network, address).egress == Egress::Local
+}
+
+/// The key of the server's packets, where they pass here.
+fn reverse_key<F: Family>(forward: &F::Key, target: Target<F::Addr>) -> Option<F::Key> {
+    let Target::Nat(address, port) = target else {
+        return None;
+    };
+    let client = (F::source(forward), F::ports(forward).0);
+    Some(F::key(address, client.0, (port, client.1), F::protocol(forward), KIND_CONNECTION))
 }
 
 /// TCP begins with a SYN (any segment but a reset with `sloppy_tcp`), UDP with any datagram.

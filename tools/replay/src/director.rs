@@ -145,6 +145,11 @@ impl Director {
         Ok(results)
     }
 
+    /// Frames that wait for something.
+    pub fn frames_held(&self) -> usize {
+        self.pipeline.frames_held()
+    }
+
     pub fn now(&self) -> Now {
         self.now
     }

@@ -96,6 +96,46 @@ pub fn play(states: &States) -> Result<Vec<Difference>> {
     Ok(differences)
 }
 
+/// One connection that is led by hand.
+pub struct Session<'a> {
+    states: &'a States,
+    director: Director,
+}
+
+impl<'a> Session<'a> {
+    /// A director set up as `states` says.
+    ///
+    /// # Errors
+    /// When the set-up needs what Headgate does not have.
+    pub fn new(states: &'a States) -> Result<Self> {
+        Ok(Self { states, director: director(states)? })
+    }
+
+    /// Sends a TCP packet, such as `in:SA`.
+    ///
+    /// # Errors
+    /// When the event is not of that form.
+    pub fn tcp(&mut self, event: &str) -> Result<()> {
+        send(&mut self.director, self.states, Protocol::TCP, event)?;
+        Ok(())
+    }
+
+    /// `ipvsadm --set`, seconds.
+    ///
+    /// # Errors
+    /// When the configuration cannot be published.
+    pub fn set(&mut self, tcp: u32, fin: u32, udp: u32) -> Result<()> {
+        self.director.ipvsadm(&format!("--set {tcp} {fin} {udp}"))?;
+        self.director.publish()
+    }
+
+    /// State and seconds left.
+    pub fn connection(&self) -> Option<(String, u32)> {
+        let (state, expires) = connection(&self.director);
+        state.zip(expires)
+    }
+}
+
 fn director(states: &States) -> Result<Director> {
     let mut director = Director::new()?;
     for (key, value) in &states.sysctls {

@@ -29,7 +29,6 @@ const DIFFERENCES: &[(&str, Differs, &str)] = &[
     ("ftp-long-pasv", Setup, FTP),
     ("fwmark", Setup, MARKS),
     ("fwmark-and-vip", Setup, MARKS),
-    ("icmp-schedule", At(&[0, 1]), "schedule_icmp does nothing yet"),
     (
         "icmp-tun-from-path",
         At(&[1]),
