@@ -102,7 +102,10 @@ impl Bed {
         counted
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a measurement lasts as long as it lasts; nothing is synchronised by it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a measurement lasts as long as it lasts; nothing is synchronised by it"
+    )]
     fn count(&self, warm_up: Duration, window: Duration) -> Result<Rate> {
         let server = self.topology.server(0);
         let received = || received(server, server.device());
@@ -116,7 +119,7 @@ impl Bed {
         let packets = (after - before) as f64;
         Ok(Rate {
             per_second: packets / (end - start).as_secs_f64(),
-            per_worker_second: packets / (ran - ran_before).as_secs_f64(),
+            per_worker_second: packets / ran.saturating_sub(ran_before).as_secs_f64(),
         })
     }
 

@@ -4,7 +4,7 @@ use super::super::sync::Breakage;
 
 super::races! {
     loom_reverse_owner(2) breaks with loom_owner_is_taken_after_the_commit: TakeAfterCommit, loom_owner_needs_the_kill: Kill;
-    loom_restore_against_create(2);
+    loom_restore_against_create(5);
     loom_restore_against_end(3) breaks with loom_restore_needs_the_fence_at_the_end: RestoreFence;
     loom_restore_restore(2);
 }
@@ -48,11 +48,11 @@ mod models {
         thread::spawn(move || table.v4().restore_reverse(id))
     }
 
-    /// The older connection wants its replies back while the newer ends and a third takes them.
+    /// The older connection wants its replies back, which the newer one had to its end, while a third takes them.
     pub(super) fn loom_restore_against_create() {
         let (table, mut pool, [older, newer]) = robbed(2);
-        let restorer = restorer(&table, older);
         table.v4().end(&mut pool, newer).unwrap();
+        let restorer = restorer(&table, older);
         let third = table.v4().create(&mut pool, &nat(3, 1, 3)).expect("a restorer kills nobody");
         restorer.join().unwrap();
         assert_eq!(table.v4().find(&reverse(1)).map(|found| found.id), Some(third));
