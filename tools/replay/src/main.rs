@@ -1,6 +1,5 @@
 //! `replay ipvs PATH…`: replays recordings of Linux IPVS; exit status 1 when one of them differs. `replay pack PATH…`: packs them.
 #![forbid(unsafe_code)]
-#![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
