@@ -17,14 +17,23 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
 /// Stands for the daemon's own directory in a configuration.
 pub const DIRECTORY: &str = "@DIR@";
+const CONFIG_FILE: &str = "headgate.toml";
 
 /// A running daemon; stopped on drop. When that happens in a panic, its log and counters are printed first.
 #[derive(Debug)]
 pub struct Daemon {
     process: Process,
+    setup: Setup,
+}
+
+/// All that a start needs.
+#[derive(Clone, Debug)]
+struct Setup {
     ns: Namespace,
     binary: PathBuf,
     directory: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Daemon {
@@ -50,17 +59,36 @@ impl Daemon {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let directory = ns.directory().join(format!("daemon-{}", COUNTER.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir(&directory)?;
-        let (binary, config_file) = (binary.as_ref().to_path_buf(), directory.join("headgate.toml"));
-        std::fs::write(&config_file, complete(config, &directory)?)?;
-        let notify = directory.join("notify");
-        let socket = UnixDatagram::bind(&notify).context("bind the readiness socket")?;
+        let binary = binary.as_ref().to_path_buf();
+        std::fs::write(directory.join(CONFIG_FILE), complete(config, &directory)?)?;
+        let arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self::launch(Setup { ns: ns.clone(), binary, directory, arguments, environment })
+    }
 
-        let mut words = vec![text(&binary)?, "run", "-c", text(&config_file)?];
-        words.extend(arguments);
-        let mut command = ns.command(&words)?;
-        command.env("NOTIFY_SOCKET", &notify).envs(environment.iter().copied());
-        let process = Process::start(command, "headgate", &directory)?;
-        let mut daemon = Self { process, ns: ns.clone(), binary, directory };
+    /// Starts it again, with the configuration file, control socket, arguments and environment it had. It must have
+    /// ended; its earlier log is gone from [`Self::log`].
+    ///
+    /// # Errors
+    /// As [`Self::start`]; also while it still runs.
+    pub fn restart(&mut self) -> Result<()> {
+        ensure!(self.process.exited()?.is_some(), "headgate (pid {}) still runs", self.pid());
+        *self = Self::launch(self.setup.clone())?;
+        Ok(())
+    }
+
+    fn launch(setup: Setup) -> Result<Self> {
+        let notify = setup.directory.join("notify");
+        // Left over from an earlier start in this directory, if there was one.
+        let _ = std::fs::remove_file(&notify);
+        let socket = UnixDatagram::bind(&notify).context("bind the readiness socket")?;
+        let config_file = setup.directory.join(CONFIG_FILE);
+        let mut words = vec![text(&setup.binary)?, "run", "-c", text(&config_file)?];
+        words.extend(setup.arguments.iter().map(String::as_str));
+        let mut command = setup.ns.command(&words)?;
+        command.env("NOTIFY_SOCKET", &notify).envs(setup.environment.iter().cloned());
+        let process = Process::start(command, "headgate", &setup.directory)?;
+        let mut daemon = Self { process, setup };
         if let Err(error) = daemon.wait_ready(&socket) {
             bail!("{error:#}\n--- log ---\n{}", daemon.log());
         }
@@ -79,20 +107,20 @@ impl Daemon {
 
     /// The configuration file.
     pub fn config_file(&self) -> PathBuf {
-        self.directory.join("headgate.toml")
+        self.setup.directory.join(CONFIG_FILE)
     }
 
     /// The control socket.
     pub fn control_socket(&self) -> PathBuf {
-        self.directory.join("headgate.sock")
+        self.setup.directory.join("headgate.sock")
     }
 
     /// Runs a client command (`&["services", "web"]`) against this daemon to its end.
     pub fn client(&self, arguments: &[&str]) -> Result<Output> {
         let socket = self.control_socket();
-        let mut words = vec![text(&self.binary)?, "--socket", text(&socket)?];
+        let mut words = vec![text(&self.setup.binary)?, "--socket", text(&socket)?];
         words.extend(arguments);
-        self.ns.output(&words)
+        self.setup.ns.output(&words)
     }
 
     /// Runs a client command that must succeed and returns what it printed.
@@ -109,9 +137,14 @@ impl Daemon {
         serde_json::from_str(&printed).with_context(|| format!("headgate {} --json: {printed}", arguments.join(" ")))
     }
 
+    /// Replaces the configuration file, which the daemon does not notice by itself.
+    pub fn write_config(&self, config: &str) -> Result<()> {
+        Ok(std::fs::write(self.config_file(), complete(config, &self.setup.directory)?)?)
+    }
+
     /// Replaces the configuration file and runs `headgate reload`; its exit code tells whether it was accepted.
     pub fn reload(&self, config: &str) -> Result<Output> {
-        std::fs::write(self.config_file(), complete(config, &self.directory)?)?;
+        self.write_config(config)?;
         self.client(&["reload"])
     }
 
@@ -141,14 +174,14 @@ impl Daemon {
     }
 
     fn print_state(&self) {
-        eprintln!("--- headgate log ({}) ---\n{}", self.ns.name(), self.log());
+        eprintln!("--- headgate log ({}) ---\n{}", self.setup.ns.name(), self.log());
         for command in ["status", "services"] {
             match self.json(&[command]) {
                 Ok(value) => eprintln!("--- headgate {command} ---\n{value:#}"),
                 Err(error) => eprintln!("--- headgate {command} ---\n{error:#}"),
             }
         }
-        match self.ns.run(&["ip", "-s", "link"]) {
+        match self.setup.ns.run(&["ip", "-s", "link"]) {
             Ok(counters) => eprintln!("--- ip -s link ---\n{counters}"),
             Err(error) => eprintln!("--- ip -s link ---\n{error:#}"),
         }
