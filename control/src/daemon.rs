@@ -14,6 +14,8 @@ mod notify;
 mod rates;
 pub mod registry;
 mod reload;
+mod signals;
+mod stop;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +26,6 @@ use headgate_api as api;
 use headgate_dataplane::pipeline::Resolve;
 use headgate_dataplane::servers::Servers;
 use headgate_xsk::SharedWords;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::compile::{self, network::network, steering::steering};
@@ -39,6 +40,7 @@ use dataplane::Dataplane;
 use notify::notify;
 use rates::Rates;
 use registry::Registry;
+use signals::{Order, Signals};
 
 /// Timers of the daemon: old snapshots, removed servers, rates.
 const TICK: Duration = Duration::from_millis(100);
@@ -74,11 +76,12 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         .build()
         .context("cannot start the control thread")?;
     runtime.block_on(async {
+        // First of all: a signal that comes during the start is obeyed after it, instead of ending us halfway.
+        let mut signals = Signals::listen()?;
         let mut daemon = Daemon::start(options, loaded).await?;
         notify("READY=1");
-        let worked = daemon.serve().await;
-        notify("STOPPING=1");
-        daemon.stop(options.drain).await;
+        let worked = daemon.serve(&mut signals, options.drain).await;
+        daemon.stop().await;
         worked
     })?;
     Ok(())
@@ -99,12 +102,13 @@ struct Daemon {
     rates: Rates,
     server: Server,
     ticks: u32,
+    /// Set since the order to stop: the latest end.
+    draining: Option<tokio::time::Instant>,
 }
 
 /// What the control thread waits for.
 enum Event {
-    Stop,
-    Reload,
+    Order(Order),
     Call(Call),
     Network,
     Resolve(Resolve),
@@ -137,11 +141,12 @@ impl Daemon {
             rates: Rates::default(),
             server,
             ticks: 0,
+            draining: None,
         };
-        daemon.held.follow(&daemon.commands, daemon.model.addresses()).await?;
-        // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
-        daemon.await_addresses().await;
-        daemon.apply()?;
+        if let Err(error) = daemon.begin().await {
+            daemon.held.release(&daemon.commands).await;
+            return Err(error);
+        }
         for warning in loaded.warnings.iter().chain(&daemon.unheld(&loaded)) {
             tracing::warn!("{warning}");
         }
@@ -151,6 +156,14 @@ impl Daemon {
         }
         tracing::info!(node = daemon.model.node().name(), version = env!("CARGO_PKG_VERSION"), "headgate runs");
         Ok(daemon)
+    }
+
+    /// Goes over to the first configuration.
+    async fn begin(&mut self) -> Result<()> {
+        self.held.follow(&self.commands, self.model.addresses()).await?;
+        // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
+        self.await_addresses().await;
+        self.apply()
     }
 
     /// Waits until the mirror shows the addresses we hold, or a moment has passed.
@@ -163,16 +176,18 @@ impl Daemon {
         let _ = tokio::time::timeout(Duration::from_secs(2), shown).await;
     }
 
-    async fn serve(&mut self) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("signals")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
-        let mut hang_up = signal(SignalKind::hangup()).context("signals")?;
+    /// Does what is asked until the order to stop has been carried out as far as that takes time.
+    async fn serve(&mut self, signals: &mut Signals, drain: Duration) -> Result<()> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
-            match self.next_event(&mut terminate, &mut interrupt, &mut hang_up, &mut tick).await {
-                Event::Stop => return Ok(()),
-                Event::Reload => {
+            match self.next_event(signals, &mut tick).await {
+                Event::Order(Order::Stop) if self.draining.is_some() => return Ok(()),
+                Event::Order(Order::Stop) => self.drain(drain),
+                Event::Order(Order::Reload) if self.draining.is_some() => {
+                    tracing::warn!("not reloaded: {}", stop::STOPPING);
+                }
+                Event::Order(Order::Reload) => {
                     notify("RELOADING=1");
                     self.reload().await;
                     notify("READY=1");
@@ -185,16 +200,13 @@ impl Daemon {
                 Event::Resolve(wanted) => self.resolve(wanted).await,
                 Event::Tick => self.tick().await?,
             }
+            if self.is_drained() {
+                return Ok(());
+            }
         }
     }
 
-    async fn next_event(
-        &mut self,
-        terminate: &mut Signal,
-        interrupt: &mut Signal,
-        hang_up: &mut Signal,
-        tick: &mut tokio::time::Interval,
-    ) -> Event {
+    async fn next_event(&mut self, signals: &mut Signals, tick: &mut tokio::time::Interval) -> Event {
         let requests = async {
             match &mut self.requests {
                 Some(requests) => requests.recv().await,
@@ -203,9 +215,7 @@ impl Daemon {
         };
         tokio::select! {
             biased;
-            _ = terminate.recv() => Event::Stop,
-            _ = interrupt.recv() => Event::Stop,
-            _ = hang_up.recv() => Event::Reload,
+            order = signals.next() => Event::Order(order),
             Some(call) = self.server.next() => Event::Call(call),
             Ok(()) = self.state.changed() => Event::Network,
             Some(wanted) = requests => Event::Resolve(wanted),
@@ -311,27 +321,6 @@ impl Daemon {
 
     fn unheld(&self, loaded: &Loaded) -> Vec<config::ConfigWarning> {
         loaded.unheld(&self.state.borrow().local_addresses())
-    }
-
-    /// Stops in order: no new connections while the old ones finish, then nothing of ours is left in the system.
-    async fn stop(mut self, drain: Duration) {
-        if self.dataplane.is_some() && !drain.is_zero() {
-            tracing::info!(seconds = drain.as_secs(), connections = self.registry.connections(), "draining");
-            self.registry.drain_all();
-            self.publish_or_log();
-            let until = tokio::time::Instant::now() + drain;
-            while self.registry.connections() > 0 && tokio::time::Instant::now() < until {
-                tokio::time::sleep(TICK).await;
-            }
-        }
-        self.held.release(&self.commands).await;
-        if let Some(dataplane) = self.dataplane.take() {
-            let lost = dataplane.stop();
-            if lost > 0 {
-                tracing::error!(lost, "frames were not accounted for");
-            }
-        }
-        tracing::info!("headgate stopped");
     }
 }
 

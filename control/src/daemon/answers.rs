@@ -16,6 +16,7 @@ use headgate_dataplane::table::{Found, TICKS_PER_SECOND, Tick};
 use super::Daemon;
 use super::dataplane::Dataplane;
 use super::registry::{Override, Server, Service};
+use super::stop::STOPPING;
 
 impl Daemon {
     /// Carries out a request of the control socket.
@@ -24,6 +25,9 @@ impl Daemon {
             Request::Status => Response::Status(self.status()),
             Request::Services { name, rates, zero } => self.services(name.as_deref(), rates, zero),
             Request::Connections { filter } => Response::Connections(self.connections(&filter)),
+            Request::Reload | Request::Server { .. } if self.draining.is_some() => {
+                Response::error(ErrorKind::Failed, STOPPING)
+            }
             Request::Reload => Response::Reload(self.reload().await),
             Request::Server { service, address, change } => self.change_server(&service, address, change),
             _ => Response::error(ErrorKind::BadRequest, "this daemon does not know that request"),

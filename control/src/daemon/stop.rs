@@ -1,0 +1,45 @@
+//! The way to an orderly end: no new connections while the old ones finish, then nothing of ours is left in the system.
+
+use std::time::Duration;
+
+use super::Daemon;
+use super::notify::notify;
+
+/// Why the configuration is no longer changed: a server that came back would let connections in again.
+pub(super) const STOPPING: &str = "headgate is stopping";
+
+impl Daemon {
+    /// Begins the end: from now on no server takes new connections. Everything else goes on until [`Self::is_drained`]: neighbours
+    /// are looked after, questions answered.
+    pub(super) fn drain(&mut self, longest: Duration) {
+        notify("STOPPING=1");
+        self.draining = Some(tokio::time::Instant::now() + longest);
+        if self.is_drained() {
+            return;
+        }
+        tracing::info!(seconds = longest.as_secs(), connections = self.registry.connections(), "draining");
+        self.registry.drain_all();
+        self.publish_or_log();
+    }
+
+    /// Whether there is nothing more to wait for.
+    pub(super) fn is_drained(&self) -> bool {
+        let over = |until| tokio::time::Instant::now() >= until;
+        self.draining.is_some_and(|until| over(until) || self.dataplane.is_none() || self.registry.connections() == 0)
+    }
+
+    /// Takes everything of ours away.
+    pub(super) async fn stop(mut self) {
+        if self.draining.is_none() {
+            notify("STOPPING=1");
+        }
+        self.held.release(&self.commands).await;
+        if let Some(dataplane) = self.dataplane.take() {
+            let lost = dataplane.stop();
+            if lost > 0 {
+                tracing::error!(lost, "frames were not accounted for");
+            }
+        }
+        tracing::info!("headgate stopped");
+    }
+}
