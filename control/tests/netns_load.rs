@@ -61,7 +61,7 @@ fn twenty_reloads_under_load() {
     let mut daemon = web(&topology, &WEIGHTS).start(&topology);
     let client = topology.client();
     // Ends when the reloads are through, unless they hang.
-    let start = |clients, keep_alive| load(clients, keep_alive, Duration::from_secs(60)).start(client).unwrap();
+    let start = |clients, keep_alive| load(clients, keep_alive, Duration::from_mins(1)).start(client).unwrap();
     let (steady, fresh) = (start(40, true), start(4, false));
 
     let mut generation = number(&daemon.json(&["status"]).unwrap(), "/generation");
@@ -77,9 +77,9 @@ fn twenty_reloads_under_load() {
         }
         // Two with the second service, two without: each way of reloading adds it and takes it away.
         if round % 4 < 2 {
-            by_command(&daemon, &config)
+            by_command(&daemon, &config);
         } else {
-            by_signal(&mut daemon, &config, generation)
+            by_signal(&mut daemon, &config, generation);
         }
         let status = daemon.json(&["status"]).unwrap();
         assert_eq!(status["last_reload"]["ok"], true, "{status}");

@@ -22,7 +22,7 @@ fn replies_on_the_other_queue_find_their_connections() {
         return;
     }
     for (request, reply) in [(0, 1), (1, 0)] {
-        let (topology, daemon, _backend, _echo) = two_workers("other-queue");
+        let (topology, daemon, _backend, _echo) = queues_and_workers("other-queue", "[0, 1]");
         send_by(topology.client(), request);
         send_by(topology.server(0), reply);
         for v6 in [false, true] {
@@ -48,7 +48,7 @@ fn a_connection_survives_when_its_packets_change_queues() {
     if !privileged() {
         return;
     }
-    let (topology, daemon, backend, _echo) = two_workers("change-queue");
+    let (topology, daemon, backend, _echo) = queues_and_workers("change-queue", "[0, 1]");
     let (client, server) = (topology.client(), topology.server(0));
     let mut connections = Vec::new();
     for v6 in [false, true] {
@@ -70,6 +70,24 @@ fn a_connection_survives_when_its_packets_change_queues() {
     }
     assert_eq!(backend.connections(), 2);
     each_connection_once(&daemon, 2);
+    finish(daemon);
+}
+
+#[test]
+fn one_worker_serves_both_queues() {
+    if !privileged() {
+        return;
+    }
+    let (topology, daemon, _backend, _echo) = queues_and_workers("one-worker", "[0]");
+    for (request, reply) in [(0, 0), (0, 1), (1, 1), (1, 0)] {
+        send_by(topology.client(), request);
+        send_by(topology.server(0), reply);
+        for v6 in [false, true] {
+            download(topology.client(), at(v6, 80));
+            assert_eq!(udp_ask(topology.client(), at(v6, 53), b"hello", PATIENCE).unwrap(), b"s1 hello");
+        }
+    }
+    each_connection_once(&daemon, 16);
     finish(daemon);
 }
 
@@ -128,12 +146,12 @@ fn connected(daemon: &Daemon, backends: &[HttpBackend]) -> u64 {
 }
 
 /// One client, one server, devices with two queues, HTTP and UDP services in both families.
-fn two_workers(name: &str) -> (Topology, Daemon, HttpBackend, UdpEcho) {
+fn queues_and_workers(name: &str, workers: &str) -> (Topology, Daemon, HttpBackend, UdpEcho) {
     let topology = Topology::new(name).queues(QUEUES).build().unwrap();
     let server = topology.server(0);
     let backend = HttpBackend::start(server, "s1", 8080).unwrap();
     let echo = UdpEcho::start(server, "s1", 5353).unwrap();
-    let mut config = Config::with(&topology, "workers = [0, 1]");
+    let mut config = Config::with(&topology, &format!("workers = {workers}"));
     for v6 in [false, true] {
         let address = server.address_like(at(v6, 0).ip());
         for (name, protocol, port, server_port) in [("web", "tcp", 80, 8080), ("dns", "udp", 53, 5353)] {

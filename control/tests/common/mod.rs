@@ -40,6 +40,12 @@ impl Config {
         Self(format!("[dataplane]\ninterfaces = {devices:?}\nconnections = 65536\n{extra}\n"))
     }
 
+    /// An address that the daemon holds while it runs.
+    pub fn address(mut self, interface: &str, prefix: &str) -> Self {
+        write!(self.0, "[[address]]\ninterface = \"{interface}\"\naddress = \"{prefix}\"\n").unwrap();
+        self
+    }
+
     /// A service; `keys`: more of its keys, a line each; `rr` unless they name a scheduler. Its servers follow as `(address, keys)`.
     pub fn service(mut self, name: &str, protocol: &str, address: impl ToString, keys: &str) -> Self {
         let address = address.to_string();
