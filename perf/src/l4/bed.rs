@@ -53,6 +53,8 @@ impl Bed {
             topology.server(0).v4()
         );
         let daemon = Daemon::start(topology.director(), binary, &config)?;
+        // A thread names itself once it runs.
+        wait_for(PATIENCE, "the worker's thread", || thread_of(daemon.pid(), WORKER_THREAD).is_ok())?;
         let worker = thread_of(daemon.pid(), WORKER_THREAD)?;
         Ok(Self { _daemon: Some(daemon), topology, worker })
     }
