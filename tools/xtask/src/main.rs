@@ -5,6 +5,7 @@
 mod checks;
 mod demo;
 mod deny;
+mod fuzz;
 mod metadata;
 mod run;
 mod setup;
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Run everything CI runs: `cargo xtask test --only clippy --only tiers`.
     Test(steps::Selection),
+    /// Build the fuzz targets and run them: `cargo xtask fuzz --seconds 600 pipeline`.
+    Fuzz(fuzz::Options),
     /// Check licences, bans, advisories and sources with cargo-deny, if it is installed.
     Deny,
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::everything(),
         Command::Demo { arguments } => demo::demo(&arguments),
         Command::Test(selection) => steps::run_selected(&selection),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Deny => deny::deny(),
     };
     match result {

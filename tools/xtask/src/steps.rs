@@ -7,7 +7,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::run::{cargo_command, root, run};
-use crate::{checks, setup};
+use crate::{checks, fuzz, setup};
 
 /// Namespace tests: integration tests in files `netns_*.rs`, unit tests named `netns_*`.
 const NETNS: &str = "binary(/^netns/) | test(/(^|::)netns_/)";
@@ -20,7 +20,7 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     step("setup", "install missing tools", setup::everything),
     step("fmt", "formatting", || run(&mut cargo_command("fmt --all --check"))),
     step("clippy", "lints as errors", || {
@@ -35,6 +35,7 @@ const STEPS: [Step; 11] = [
     step("perf", "instructions per packet against the baseline (valgrind)", || {
         run(&mut cargo_command("run --quiet --release --package headgate-perf -- instructions --check"))
     }),
+    step("fuzz", "fuzz targets, 10 s each", || fuzz::fuzz(&fuzz::Options { seconds: 10, targets: Vec::new() })),
     step("netns", "tests in network namespaces (root)", netns),
 ];
 

@@ -1,0 +1,12 @@
+//! What the fuzz targets share: frames to begin with, and the checks on frames that come out.
+//!
+//! | module | content |
+//! |---|---|
+//! | [`input`] | the fuzzer's bytes, taken one by one |
+//! | [`frames`] | frames of the traffic around a director, answers to them, errors about them |
+//! | [`check`] | whether a frame is well formed and its checksums right, and how to make them right |
+#![forbid(unsafe_code)]
+
+pub mod check;
+pub mod frames;
+pub mod input;
