@@ -5,7 +5,7 @@ use headgate_dataplane::snapshot::DeviceId;
 use headgate_replay::topology::{CLIENT_SIDE, SERVER_SIDE};
 use headgate_wire::{Protocol, icmpv4, icmpv6, ipv4, ipv6};
 
-use crate::check::ETHER;
+use crate::check::{ETHER, repair};
 use crate::input::Input;
 
 /// Ports of the virtual address: the services', and one that has none.
@@ -88,6 +88,7 @@ pub fn cut(frame: &[u8], at: u8) -> Option<[Vec<u8>; 2]> {
         part[ETHER + 2..ETHER + 4].copy_from_slice(&((ipv4::MIN_LEN + bytes.len()) as u16).to_be_bytes());
         part[ETHER + 6..ETHER + 8].copy_from_slice(&flags.to_be_bytes());
         part.extend_from_slice(bytes);
+        repair(&mut part);
         part
     };
     Some([part(first, 0x2000), part(second, (first.len() / 8) as u16)])
@@ -151,5 +152,6 @@ fn ether(v6: bool, packet: &[u8]) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 0xc0, 2, 0, 0, 0, 0x0c, 1];
     frame.extend_from_slice(&(if v6 { V6 } else { V4 }).to_be_bytes());
     frame.extend_from_slice(packet);
+    repair(&mut frame);
     frame
 }
