@@ -40,12 +40,13 @@ impl Config {
         Self(format!("[dataplane]\ninterfaces = {devices:?}\nconnections = 65536\n{extra}\n"))
     }
 
-    /// A service; `keys`: more of its keys, a line each. Its servers follow as `(address, keys)`.
+    /// A service, by rr unless said otherwise; `keys`: more of its keys, a line each. Its servers follow as `(address, keys)`.
     pub fn service(mut self, name: &str, protocol: &str, address: impl ToString, keys: &str) -> Self {
         let address = address.to_string();
+        let scheduler = if keys.contains("scheduler = ") { "" } else { "scheduler = \"rr\"\n" };
         write!(
             self.0,
-            "[[service]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\naddress = \"{address}\"\nscheduler = \"rr\"\n{keys}\n"
+            "[[service]]\nname = \"{name}\"\nprotocol = \"{protocol}\"\naddress = \"{address}\"\n{scheduler}{keys}\n"
         )
         .unwrap();
         self
