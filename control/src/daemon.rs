@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::compile::{self, network::network, steering::steering};
 use crate::config::{self, Environment, LoadError, Loaded, Model};
-use crate::logging;
+use crate::logging::{self, LogControl};
 use crate::netlink::mirror::Options as MirrorOptions;
 use crate::netlink::{Commands, Mirror, NetState};
 use crate::socket::{Call, Server};
@@ -68,13 +68,13 @@ pub enum RunError {
 /// Runs until it is told to stop.
 pub fn run(options: &Options) -> Result<(), RunError> {
     let loaded = config::load(&options.config, &Environment::detect())?;
-    logging::init(loaded.model.control().log()).map_err(anyhow::Error::from)?;
+    let log = logging::init(loaded.model.control().log()).map_err(anyhow::Error::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the control thread")?;
     runtime.block_on(async {
-        let mut daemon = Daemon::start(options, loaded).await?;
+        let mut daemon = Daemon::start(options, loaded, log).await?;
         notify("READY=1");
         let worked = daemon.serve().await;
         notify("STOPPING=1");
@@ -86,6 +86,7 @@ pub fn run(options: &Options) -> Result<(), RunError> {
 
 struct Daemon {
     file: PathBuf,
+    log: LogControl,
     started: Instant,
     model: Model,
     generation: u64,
@@ -112,7 +113,7 @@ enum Event {
 }
 
 impl Daemon {
-    async fn start(options: &Options, loaded: Loaded) -> Result<Self> {
+    async fn start(options: &Options, loaded: Loaded, log: LogControl) -> Result<Self> {
         let model = loaded.model.clone();
         let path = options.socket.as_deref().unwrap_or(model.control().socket());
         let server = Server::bind(path).context("control socket")?;
@@ -124,6 +125,7 @@ impl Daemon {
 
         let mut daemon = Self {
             file: options.config.clone(),
+            log,
             started: Instant::now(),
             registry: Registry::new(empty_slab()?),
             model,

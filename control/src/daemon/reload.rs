@@ -64,6 +64,7 @@ impl Daemon {
             };
             return refused(self.generation, vec![problem]);
         }
+        self.log.set_level(self.model.control().log().level());
         let unheld = self.unheld(&loaded);
         api::ReloadReport {
             version: api::VERSION,
