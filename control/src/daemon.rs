@@ -140,10 +140,11 @@ impl Daemon {
             server,
             ticks: 0,
         };
-        daemon.held.follow(&daemon.commands, daemon.model.addresses()).await?;
-        // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
-        daemon.await_addresses().await;
-        daemon.apply()?;
+        if let Err(error) = daemon.begin().await {
+            // Whoever takes over must not meet a node that holds the addresses and balances nothing.
+            daemon.held.release(&daemon.commands).await;
+            return Err(error);
+        }
         for warning in loaded.warnings.iter().chain(&daemon.unheld(&loaded)) {
             tracing::warn!("{warning}");
         }
@@ -153,6 +154,14 @@ impl Daemon {
         }
         tracing::info!(node = daemon.model.node().name(), version = env!("CARGO_PKG_VERSION"), "headgate runs");
         Ok(daemon)
+    }
+
+    /// Holds the addresses and starts to balance.
+    async fn begin(&mut self) -> Result<()> {
+        self.held.follow(&self.commands, self.model.addresses()).await?;
+        // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
+        self.await_addresses().await;
+        self.apply()
     }
 
     /// Waits until the mirror shows the addresses we hold, or a moment has passed.
