@@ -9,6 +9,7 @@
 
 mod addresses;
 mod answers;
+mod chain;
 mod dataplane;
 mod notify;
 mod rates;
@@ -35,6 +36,7 @@ use crate::netlink::{Commands, Mirror, NetState};
 use crate::socket::{Call, Server};
 
 use addresses::Held;
+use chain::chain;
 use dataplane::Dataplane;
 use notify::notify;
 use rates::Rates;
@@ -61,7 +63,7 @@ pub struct Options {
 pub enum RunError {
     #[error(transparent)]
     Configuration(#[from] LoadError),
-    #[error("{0:#}")]
+    #[error("{}", chain(.0))]
     Start(#[from] anyhow::Error),
 }
 
@@ -252,7 +254,7 @@ impl Daemon {
 
     fn publish_or_log(&mut self) {
         if let Err(error) = self.publish() {
-            tracing::error!("cannot bring the data plane up to date: {error:#}");
+            tracing::error!("cannot bring the data plane up to date: {}", chain(&error));
         }
     }
 
