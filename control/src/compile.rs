@@ -18,7 +18,7 @@ use crate::daemon::registry::Registry;
 pub fn snapshot(generation: u64, settings: Settings, registry: &Registry, network: Network) -> Snapshot {
     let mut services = Vec::new();
     let mut servers = Vec::new();
-    for service in registry.services().iter().filter(|service| network.is_local(service.address)) {
+    for service in registry.services().iter().filter(|service| network.takes(service.address)) {
         let index = services.len() as u32;
         services.push(Service {
             name: service.name.clone(),
@@ -36,7 +36,7 @@ pub fn snapshot(generation: u64, settings: Settings, registry: &Registry, networ
             port: server.port,
             weight: server.effective_weight(),
             // IPVS turns a server that is the host itself into a local one (`ip_vs_xmit.c`).
-            forward: if network.is_local(server.address) { Forward::Local } else { server.forward },
+            forward: if network.takes(server.address) { Forward::Local } else { server.forward },
             way: headgate_dataplane::snapshot::egress::Way::NONE,
         }));
     }

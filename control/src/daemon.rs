@@ -9,6 +9,7 @@
 
 mod addresses;
 mod answers;
+mod chain;
 mod dataplane;
 mod notify;
 mod rates;
@@ -30,12 +31,13 @@ use tokio::sync::{mpsc, watch};
 
 use crate::compile::{self, network::network, steering::steering};
 use crate::config::{self, Environment, LoadError, Loaded, Model};
-use crate::logging;
+use crate::logging::{self, LogControl};
 use crate::netlink::mirror::Options as MirrorOptions;
 use crate::netlink::{Commands, Mirror, NetState};
 use crate::socket::{Call, Server};
 
 use addresses::Held;
+use chain::chain;
 use dataplane::Dataplane;
 use notify::notify;
 use rates::Rates;
@@ -63,14 +65,14 @@ pub struct Options {
 pub enum RunError {
     #[error(transparent)]
     Configuration(#[from] LoadError),
-    #[error("{0:#}")]
+    #[error("{}", chain(.0))]
     Start(#[from] anyhow::Error),
 }
 
 /// Runs until it is told to stop.
 pub fn run(options: &Options) -> Result<(), RunError> {
     let loaded = config::load(&options.config, &Environment::detect())?;
-    logging::init(loaded.model.control().log()).map_err(anyhow::Error::from)?;
+    let log = logging::init(loaded.model.control().log()).map_err(anyhow::Error::from)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -78,7 +80,7 @@ pub fn run(options: &Options) -> Result<(), RunError> {
     runtime.block_on(async {
         // First of all: a signal that comes during the start is obeyed after it, instead of ending us halfway.
         let mut signals = Signals::listen()?;
-        let mut daemon = Daemon::start(options, loaded).await?;
+        let mut daemon = Daemon::start(options, loaded, log).await?;
         notify("READY=1");
         let worked = daemon.serve(&mut signals, options.drain).await;
         daemon.stop().await;
@@ -89,6 +91,7 @@ pub fn run(options: &Options) -> Result<(), RunError> {
 
 struct Daemon {
     file: PathBuf,
+    log: LogControl,
     started: Instant,
     model: Model,
     generation: u64,
@@ -116,7 +119,7 @@ enum Event {
 }
 
 impl Daemon {
-    async fn start(options: &Options, loaded: Loaded) -> Result<Self> {
+    async fn start(options: &Options, loaded: Loaded, log: LogControl) -> Result<Self> {
         let model = loaded.model.clone();
         let path = options.socket.as_deref().unwrap_or(model.control().socket());
         let server = Server::bind(path).context("control socket")?;
@@ -128,6 +131,7 @@ impl Daemon {
 
         let mut daemon = Self {
             file: options.config.clone(),
+            log,
             started: Instant::now(),
             registry: Registry::new(empty_slab()?),
             model,
@@ -144,6 +148,7 @@ impl Daemon {
             draining: None,
         };
         if let Err(error) = daemon.begin().await {
+            // Whoever takes over must not meet a node that holds the addresses and balances nothing.
             daemon.held.release(&daemon.commands).await;
             return Err(error);
         }
@@ -158,7 +163,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Goes over to the first configuration.
+    /// Holds the addresses and starts to balance.
     async fn begin(&mut self) -> Result<()> {
         self.held.follow(&self.commands, self.model.addresses()).await?;
         // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
@@ -251,7 +256,7 @@ impl Daemon {
 
     fn publish_or_log(&mut self) {
         if let Err(error) = self.publish() {
-            tracing::error!("cannot bring the data plane up to date: {error:#}");
+            tracing::error!("cannot bring the data plane up to date: {}", chain(&error));
         }
     }
 

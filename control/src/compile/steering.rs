@@ -7,7 +7,7 @@ use headgate_xsk::{PortMatch, ServiceKey, SteeringMaps};
 
 use crate::daemon::registry::Registry;
 
-/// Packets of every service whose address this host holds, and replies of their NAT servers. Servers and services that were removed stay
+/// Packets of every service whose address is local to this host, and replies of their NAT servers. Servers and services that were removed stay
 /// as long as they have connections: those are still translated. Without any service nothing is taken, as IPVS stops with its last
 /// service.
 pub fn steering(registry: &Registry, network: &Network, local: impl IntoIterator<Item = IpAddr>) -> SteeringMaps {
@@ -16,16 +16,16 @@ pub fn steering(registry: &Registry, network: &Network, local: impl IntoIterator
         return maps;
     }
     maps.local.extend(local);
-    for service in registry.services().iter().filter(|service| network.is_local(service.address)) {
+    for service in registry.services().iter().filter(|service| network.takes(service.address)) {
         maps.services.insert(key(service.protocol, service.address, service.ports));
-        for server in service.servers.iter().filter(|server| !network.is_local(server.address)) {
+        for server in service.servers.iter().filter(|server| !network.takes(server.address)) {
             let translated = (server.port, service.ports);
             add_server(&mut maps, server.forward, server.address, service.protocol, translated);
         }
     }
     for retired in registry.retired() {
         let (address, ports) = retired.service;
-        if network.is_local(address) {
+        if network.takes(address) {
             maps.services.insert(key(retired.protocol, address, ports));
         }
         add_server(&mut maps, retired.forward, retired.address, retired.protocol, (retired.port, ports));

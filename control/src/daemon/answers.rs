@@ -14,6 +14,7 @@ use headgate_dataplane::snapshot::{Forward, Ports, Snapshot};
 use headgate_dataplane::table::{Found, TICKS_PER_SECOND, Tick};
 
 use super::Daemon;
+use super::chain::chain;
 use super::dataplane::Dataplane;
 use super::registry::{Override, Server, Service};
 use super::stop::STOPPING;
@@ -154,7 +155,7 @@ impl Daemon {
         tracing::info!(service, server = %shown, weight = report.effective_weight, state = %report.state, "server changed");
         match self.publish() {
             Ok(()) => Response::Server(report),
-            Err(error) => Response::error(ErrorKind::Failed, format!("{error:#}")),
+            Err(error) => Response::error(ErrorKind::Failed, chain(&error)),
         }
     }
 

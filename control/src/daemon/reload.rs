@@ -4,6 +4,7 @@ use headgate_api as api;
 
 use super::Daemon;
 use super::answers::now_rfc3339;
+use super::chain::chain;
 use crate::config::{self, Environment};
 
 impl Daemon {
@@ -49,21 +50,23 @@ impl Daemon {
             Err(error) => Err(error),
         };
         if let Err(error) = applied {
-            tracing::error!("the new configuration cannot be applied, going back: {error:#}");
+            let reason = chain(&error);
+            tracing::error!("the new configuration cannot be applied, going back: {reason}");
             self.model = before;
             let back = self.held.follow(&self.commands, self.model.addresses()).await.and_then(|()| self.apply());
             if let Err(error) = back {
-                tracing::error!("going back failed too: {error:#}");
+                tracing::error!("going back failed too: {}", chain(&error));
             }
             let problem = api::Problem {
                 file: self.file.display().to_string(),
                 line: 0,
                 column: None,
                 key: String::new(),
-                message: format!("{error:#}"),
+                message: reason,
             };
             return refused(self.generation, vec![problem]);
         }
+        self.log.set_level(self.model.control().log().level());
         let unheld = self.unheld(&loaded);
         api::ReloadReport {
             version: api::VERSION,

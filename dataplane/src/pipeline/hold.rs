@@ -80,7 +80,7 @@ impl Pipeline {
         self.hold.held.push(Held { frame, neighbour, vlan, since_ms: env.now.millis });
     }
 
-    /// Sends what the snapshot can resolve by now and drops what waited too long.
+    /// Sends what the snapshot can resolve by now, drops what waited too long, and asks again for the neighbours of the rest.
     pub fn release_held(&mut self, env: &mut Env<'_>) {
         let mut index = 0;
         while let Some(held) = self.hold.held.get(index) {
@@ -88,12 +88,17 @@ impl Pipeline {
             let found = env.snapshot.network.neighbour(device, address).zip(env.snapshot.network.device(device));
             let late = env.now.millis.saturating_sub(held.since_ms) > PATIENCE_MS;
             if found.is_none() && !late {
+                // The kernel may have forgotten the neighbour, or never have heard of the request.
+                let neighbour = held.neighbour;
+                self.hold.want(neighbour, env.now.millis);
                 index += 1;
                 continue;
             }
             let held = self.hold.held.remove(index);
             match found {
                 Some((destination, out)) => {
+                    // Whoever is forgotten after this is asked for at once.
+                    self.hold.wanted.retain(|(wanted, _)| *wanted != held.neighbour);
                     let l2 = L2 { destination, source: out.mac, vlan: held.vlan };
                     self.emit(
                         env,

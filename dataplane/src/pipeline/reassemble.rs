@@ -72,7 +72,7 @@ impl Pipeline {
             } else {
                 (ipv6::Header::parse(bytes).ok().map(|(header, _)| header.destination().into()), REASSEMBLY_V6)
             };
-            match to.filter(|address| env.snapshot.network.is_local(*address)) {
+            match to.filter(|address| env.snapshot.network.takes(*address)) {
                 Some(address) => {
                     self.icmp_error(env, frame, error, address);
                 }

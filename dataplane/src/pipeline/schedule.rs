@@ -13,7 +13,6 @@ use crate::packet::Flow;
 use crate::proto;
 use crate::sched;
 use crate::servers::ServerId;
-use crate::snapshot::egress::Egress;
 use crate::snapshot::{Forward, Ports, Server, Service, Settings, Snapshot};
 use crate::state::NEW_CONNECTION_S;
 use crate::table::{ConnId, CreateError, KIND_CONNECTION, New, OnReverseTaken};
@@ -36,7 +35,8 @@ impl Pipeline {
         let Some(service) = snapshot.services.find(protocol, F::to_ip(F::destination(&flow.key)), port) else {
             return self.no_service(env, ingress, frame, flow);
         };
-        if !is_ours::<F>(snapshot, F::destination(&flow.key)) {
+        // Only routed through: IPVS hooks into local input, so it does not see such packets.
+        if !snapshot.network.takes(F::to_ip(F::destination(&flow.key))) {
             self.complete::<F>(&mut frame, usize::from(flow.l4), protocol, ingress);
             return self.pass_to_kernel(frame);
         }
@@ -147,7 +147,7 @@ impl Pipeline {
         let service = snapshot
             .services
             .find(protocol, F::to_ip(F::destination(&forward)), port)
-            .filter(|service| !service.one_packet && is_ours::<F>(snapshot, F::destination(&forward)));
+            .filter(|service| !service.one_packet && snapshot.network.takes(F::to_ip(F::destination(&forward))));
         let Some(service) = service else {
             return false;
         };
@@ -208,12 +208,6 @@ pub(super) fn target<F: Family>(server: &Server, service: &Service, port: u16) -
         // The configuration refuses NAT between families.
         (Forward::Local, _) | (Forward::Nat, None) => Target::Local,
     }
-}
-
-/// A service's address that this host does not own is only routed through: IPVS hooks into local input, so it does not see such packets.
-fn is_ours<F: Family>(snapshot: &Snapshot, address: F::Addr) -> bool {
-    let network = &snapshot.network;
-    network.is_local(F::to_ip(address)) || F::way_to(network, address).egress == Egress::Local
 }
 
 /// The key of the server's packets, where they pass here.

@@ -208,6 +208,11 @@ impl Network {
         self.local.contains(&address)
     }
 
+    /// Whether this host takes packets to `address` itself: an address of its own, or one that a local route leads to.
+    pub fn takes(&self, address: IpAddr) -> bool {
+        self.is_local(address) || self.way_to(address).egress == Egress::Local
+    }
+
     /// Our own address on the device that `way` leads out of, of the family of `like`.
     pub fn own_address(&self, way: &Way, like: IpAddr) -> Option<IpAddr> {
         let (Egress::Ready { device, .. } | Egress::Unresolved { device, .. }) = way.egress else {
