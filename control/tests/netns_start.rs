@@ -163,8 +163,11 @@ fn refused(topology: &Topology, config: &str, code: i32) -> String {
 fn start(topology: &Topology, config: &str, code: i32) -> String {
     let file = topology.directory().join("refused.toml");
     let socket = topology.directory().join("refused.sock");
-    let socket =
-        if config.contains("[control]") { String::new() } else { format!("\n[control]\nsocket = {socket:?}\n") };
+    let socket = if config.contains("[control]") {
+        String::new()
+    } else {
+        format!("\n[control]\nsocket = \"{}\"\n", socket.display())
+    };
     std::fs::write(&file, format!("{config}{socket}")).unwrap();
     let mut process = topology.director().spawn(&[BINARY, "run", "-c", file.to_str().unwrap()]).unwrap();
     let status = process.wait(PATIENCE);
