@@ -188,7 +188,7 @@ fn hang_up(daemon: &mut Daemon, config: &Config) -> Value {
 
 /// Replaces the file, sends SIGHUP and returns what the status says about this reload.
 fn write_and_hang_up(daemon: &mut Daemon, config: &str) -> Value {
-    let socket = format!("\n[control]\nsocket = {:?}\n", daemon.control_socket());
+    let socket = format!("\n[control]\nsocket = \"{}\"\n", daemon.control_socket().display());
     std::fs::write(daemon.config_file(), format!("{config}{socket}")).unwrap();
     let reloads =
         |daemon: &Daemon| daemon.log().matches("reloaded: ").count() + daemon.log().matches("reload refused: ").count();
