@@ -3,6 +3,7 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use common::{BINARY, Config, PATIENCE, at, finish};
 use headgate_testbed::traffic::{HttpBackend, http_get};
@@ -95,7 +96,7 @@ fn a_second_daemon_on_the_socket_or_the_devices() {
     let _backend = HttpBackend::start(topology.server(0), "s1", 80).unwrap();
     let daemon = web(&topology).start(&topology);
     let socket = daemon.control_socket();
-    let said = start(&topology, &format!("{}\n[control]\nsocket = {socket:?}\n", web(&topology).text()), 1);
+    let said = start(&topology, &with_socket(web(&topology).text(), &socket), 1);
     let expected = format!("headgate: cannot start: control socket: another daemon listens on {}", socket.display());
     assert!(said.contains(&expected), "{said}");
     let said = start(&topology, web(&topology).text(), 1);
@@ -133,7 +134,7 @@ fn a_socket_that_cannot_be() {
     let topology = Topology::new("socket").build().unwrap();
     let file = topology.directory().join("a-file");
     std::fs::write(&file, "precious").unwrap();
-    let said = start(&topology, &format!("{}\n[control]\nsocket = {file:?}\n", web(&topology).text()), 1);
+    let said = start(&topology, &with_socket(web(&topology).text(), &file), 1);
     assert!(said.contains(&format!("{} is in the way: it is not a socket", file.display())), "{said}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
 }
@@ -163,18 +164,18 @@ fn refused(topology: &Topology, config: &str, code: i32) -> String {
 fn start(topology: &Topology, config: &str, code: i32) -> String {
     let file = topology.directory().join("refused.toml");
     let socket = topology.directory().join("refused.sock");
-    let socket = if config.contains("[control]") {
-        String::new()
-    } else {
-        format!("\n[control]\nsocket = \"{}\"\n", socket.display())
-    };
-    std::fs::write(&file, format!("{config}{socket}")).unwrap();
+    let complete = if config.contains("[control]") { config.to_owned() } else { with_socket(config, &socket) };
+    std::fs::write(&file, complete).unwrap();
     let mut process = topology.director().spawn(&[BINARY, "run", "-c", file.to_str().unwrap()]).unwrap();
     let status = process.wait(PATIENCE);
     let said = process.log();
     assert_eq!(status.ok().and_then(|status| status.code()), Some(code), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     said
+}
+
+fn with_socket(config: &str, socket: &Path) -> String {
+    format!("{config}\n[control]\nsocket = \"{}\"\n", socket.display())
 }
 
 /// Whether a device of the director has an XDP program.

@@ -29,7 +29,6 @@ pub struct Stage {
 impl Stage {
     pub fn set() -> Result<Self> {
         let binary = std::env::current_exe().context("where is this program?")?;
-        // Partial checksums are a matter between kernels: on a wire of veth, only real ones survive.
         let topology = Topology::new("demo").servers(2).flat().without_vip().tunnel().build()?;
         let mut backends = Vec::new();
         for server in topology.servers() {
