@@ -31,6 +31,8 @@ const TIMERS_PER_RUN: usize = 2_000;
 const IDLE_MS: u64 = 100;
 /// A lane whose device is down is tried again after this long.
 const RETRY_MS: u64 = 100;
+/// The longest sleep while packets are left in a TX ring.
+const UNSENT_MS: u64 = 1;
 
 /// How packets get to the kernel's own stack.
 pub trait KernelStack: Send {
@@ -83,6 +85,8 @@ pub struct Worker {
     kernel: Box<dyn KernelStack>,
     counters: Arc<Counters>,
     batch: Vec<Frame>,
+    /// The kernel left packets in a TX ring and wants to be told again.
+    unsent: bool,
     next_housekeeping_ms: u64,
 }
 
@@ -110,6 +114,7 @@ impl Worker {
             kernel,
             counters,
             batch: Vec::with_capacity(BURST),
+            unsent: false,
             next_housekeeping_ms: now.millis,
         };
         worker.housekeeping(now);
@@ -127,6 +132,9 @@ impl Worker {
         for index in 0..self.lanes.len() {
             received += self.serve(index, &snapshot, now);
         }
+        if received == 0 && self.unsent {
+            self.flush(now);
+        }
         if now.millis >= self.next_housekeeping_ms {
             self.housekeeping(now);
         }
@@ -135,6 +143,9 @@ impl Worker {
 
     /// Milliseconds until there is something to do even if nothing arrives.
     pub fn idle_for(&self, now: Now) -> u64 {
+        if self.unsent {
+            return UNSENT_MS;
+        }
         if self.pipeline.frames_held() > 0 { self.next_housekeeping_ms.saturating_sub(now.millis) } else { IDLE_MS }
     }
 
@@ -209,14 +220,17 @@ impl Worker {
     }
 
     fn flush(&mut self, now: Now) {
+        self.unsent = false;
         for lane in &mut self.lanes {
             if lane.down_until_ms.is_some_and(|until| now.millis < until) {
                 continue;
             }
-            lane.down_until_ms = match lane.port.flush() {
-                Kick::DeviceDown | Kick::DeviceGone => Some(now.millis + RETRY_MS),
-                _ => None,
-            };
+            lane.down_until_ms = None;
+            match lane.port.flush() {
+                Kick::Idle | Kick::NotNeeded | Kick::Done => {}
+                Kick::Stalled | Kick::NoMemory | Kick::Failed => self.unsent = true,
+                Kick::DeviceDown | Kick::DeviceGone => lane.down_until_ms = Some(now.millis + RETRY_MS),
+            }
         }
     }
 
