@@ -19,3 +19,6 @@ pub mod state;
 pub mod table;
 pub mod wheel;
 pub mod worker;
+
+#[cfg(test)]
+mod testing;

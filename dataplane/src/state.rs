@@ -179,3 +179,6 @@ impl Default for Timeouts {
         Self { tcp: [2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120], udp: 300 }
     }
 }
+
+#[cfg(test)]
+mod tests;
