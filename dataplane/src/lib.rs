@@ -20,5 +20,5 @@ pub mod table;
 pub mod wheel;
 pub mod worker;
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod testing;

@@ -180,5 +180,5 @@ impl Default for Timeouts {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -288,5 +288,5 @@ fn hand_over(kernel: &mut dyn KernelStack, frame: &mut Frame) -> bool {
     kernel.send(frame.bytes()).is_ok()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

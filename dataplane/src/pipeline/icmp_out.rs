@@ -205,3 +205,6 @@ fn build_v6(out: &mut [u8], offender: &[u8], error: IcmpError, source: Ipv6Addr)
 fn message_rest(message: &mut [u8], rest: u32) {
     message[4..8].copy_from_slice(&rest.to_be_bytes());
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

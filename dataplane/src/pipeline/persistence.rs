@@ -77,3 +77,6 @@ fn template_key<F: Family>(service: &Service, persistence: Persistence, flow: &F
     let port = if service.ports == Ports::Any { 0 } else { F::ports(&flow.key).1 };
     F::key(client, F::destination(&flow.key), (0, port), F::protocol(&flow.key), KIND_TEMPLATE)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

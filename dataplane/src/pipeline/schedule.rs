@@ -63,6 +63,9 @@ impl Pipeline {
             self.count_connection(server.id);
             self.count_in(server.id, frame.len());
             let target = target::<F>(server, service, port);
+            if let Some(template) = choice.template {
+                F::table(env.table).template_leave(template);
+            }
             return self.send_to_server(env, ingress, frame, flow, target, &server.way);
         }
         self.connect(env, ingress, frame, flow, service, server, choice.template);
@@ -238,3 +241,6 @@ fn is_nat_server<F: Family>(snapshot: &Snapshot, flow: &Flow<F>) -> bool {
             && snapshot.services.get(server.service).is_some_and(|service| service.protocol == protocol)
     })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -102,3 +102,6 @@ fn blank_uncopied_options(options: &mut [u8]) {
         at += length;
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

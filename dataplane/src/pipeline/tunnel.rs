@@ -114,3 +114,6 @@ fn put_in_front(frame: &mut Frame, header: &[u8]) -> bool {
 fn outer_tos(tos: u8) -> u8 {
     if tos & 3 == 3 { (tos & !3) | 2 } else { tos }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headgate_xsk::{FramePool, Umem, UmemConfig};
+use headgate_xsk::{Frame, FramePool, Umem, UmemConfig};
 
 use super::world::{SERVER_SLOTS, World};
 use crate::counters::{Counters, TrafficTotals};
@@ -11,7 +11,7 @@ use crate::pipeline::{Env, Now, Pipeline, Resolve, Verdict};
 use crate::servers::ServerId;
 use crate::snapshot::{DeviceId, Snapshot};
 
-pub const START_MS: u64 = 1_000_000;
+const START_MS: u64 = 1_000_000;
 const FRAMES: u32 = 512;
 
 pub struct Bench {
@@ -21,6 +21,8 @@ pub struct Bench {
     pub pipeline: Pipeline,
     pub now: Now,
     snapshot: Snapshot,
+    /// Frames that the pipeline cannot have.
+    withheld: Vec<Frame>,
     _umem: Umem,
 }
 
@@ -32,7 +34,7 @@ impl Bench {
         let mtus = Arc::clone(&world.path_mtus);
         let pipeline = Pipeline::new(&world.table, 4096, Arc::clone(&counters), mtus, now, 1);
         let snapshot = world.snapshot();
-        Self { world, counters, frames, pipeline, now, snapshot, _umem: umem }
+        Self { world, counters, frames, pipeline, now, snapshot, withheld: Vec::new(), _umem: umem }
     }
 
     /// Makes edits of the world take effect.
@@ -47,6 +49,13 @@ impl Bench {
         frame.copy_from(bytes).unwrap();
         let mut burst = vec![frame];
         self.with_env(|pipeline, env| pipeline.process(env, device, &mut burst))
+    }
+
+    /// Leaves the pipeline no more than `frames` free frames.
+    pub fn leave_frames(&mut self, frames: usize) {
+        while self.frames.available() > frames {
+            self.withheld.extend(self.frames.alloc());
+        }
     }
 
     /// As [`Self::send`] for a frame that ends in one verdict.
@@ -73,7 +82,7 @@ impl Bench {
     /// Frames whose neighbour is known by now, or that waited too long.
     #[track_caller]
     pub fn release_held(&mut self) -> Vec<(Vec<u8>, Verdict)> {
-        self.with_env(|pipeline, env| pipeline.release_held(env))
+        self.with_env(Pipeline::release_held)
     }
 
     pub fn requests(&mut self) -> Vec<Resolve> {
@@ -108,7 +117,7 @@ impl Bench {
             results.push((frame.bytes().to_vec(), verdict));
             self.frames.free(frame);
         }
-        let accounted = self.frames.available() + self.pipeline.frames_held();
+        let accounted = self.frames.available() + self.pipeline.frames_held() + self.withheld.len();
         assert_eq!(accounted, self.frames.total(), "frames accounted for");
         let drops = results.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Drop(_))).count();
         assert_eq!(self.dropped_in_all() - before, drops as u64, "each drop is counted once");

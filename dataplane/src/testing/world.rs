@@ -115,6 +115,8 @@ pub struct World {
     pub settings: Settings,
     /// Of the devices.
     pub mtu: [u16; 3],
+    /// The devices have IPv6 addresses.
+    pub own_v6: bool,
     /// Frames carry half-made checksums.
     pub partial_checksums: bool,
     /// Neighbours whose MAC address is not known.
@@ -138,6 +140,7 @@ impl World {
             services: Vec::new(),
             settings: Settings::default(),
             mtu: [1500; 3],
+            own_v6: true,
             partial_checksums: false,
             unknown: BTreeSet::new(),
             generation: 0,
@@ -209,7 +212,7 @@ impl World {
             mtu: self.mtu[device.index()],
             partial_checksums: self.partial_checksums,
             ipv4: Some(Ipv4Addr::new(10, device.0, 0, 1)),
-            ipv6: Some(Ipv6Addr::new(0xfd00, device.0.into(), 0, 0, 0, 0, 0, 1)),
+            ipv6: self.own_v6.then(|| Ipv6Addr::new(0xfd00, device.0.into(), 0, 0, 0, 0, 0, 1)),
         });
         Network::new(devices.into(), hops, Fib::build(routes4), Fib::build(routes6), neighbours, LOCAL)
     }
