@@ -27,6 +27,9 @@ impl Pipeline {
     pub(super) fn icmp4(&mut self, env: &mut Env<'_>, frame: Frame, l4: usize) {
         match quote::of_v4(frame.bytes(), l4) {
             Quoted::Flow(quote) => self.icmp_about::<V4>(env, frame, l4, &quote),
+            Quoted::Tunnel { .. } if !V4::icmp_is_intact(frame.bytes(), l4) => {
+                self.drop(frame, DropReason::IcmpChecksum);
+            }
             Quoted::Tunnel { server, inner, kind } => self.icmp_about_tunnel(env, frame, server, inner, kind),
             Quoted::Nothing => self.pass_to_kernel(frame),
         }
@@ -36,6 +39,9 @@ impl Pipeline {
     pub(super) fn icmp6(&mut self, env: &mut Env<'_>, frame: Frame, l4: usize) {
         match quote::of_v6(frame.bytes(), l4) {
             Quoted::Flow(quote) => self.icmp_about::<V6>(env, frame, l4, &quote),
+            Quoted::Tunnel { .. } if !V6::icmp_is_intact(frame.bytes(), l4) => {
+                self.drop(frame, DropReason::IcmpChecksum);
+            }
             Quoted::Tunnel { server, inner, kind } => self.icmp_about_tunnel(env, frame, server, inner, kind),
             Quoted::Nothing => self.pass_to_kernel(frame),
         }
@@ -167,7 +173,7 @@ impl Pipeline {
         };
         let error = match kind {
             quote::TunnelError::TooBig { mtu } => {
-                self.path_mtus.learn(id, mtu, env.now);
+                let mtu = self.path_mtus.learn(id, server, mtu, env.now);
                 let mtu = mtu.saturating_sub(super::tunnel::overhead(server));
                 if !F::dont_fragment(&frame.bytes()[inner.clone()]) || usize::from(mtu) < F::MIN_MTU {
                     return self.drop(frame, DropReason::TooBig);
@@ -205,3 +211,6 @@ trait Translate: Family {
     /// The addresses and ports of a quoted packet.
     fn quoted_flow(quoted: &[u8]) -> Option<Quote<Self::Addr>>;
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
