@@ -75,6 +75,8 @@ pub trait Family: Copy + Debug + 'static {
         protocol: u8,
         partial: bool,
     ) -> Checksum;
+    /// Computes the transport checksum anew.
+    fn fill_checksum(packet: &mut [u8], l4: usize, protocol: u8);
     /// Completes a transport checksum that holds only the pseudo header; true if it did.
     fn complete_checksum(packet: &mut [u8], l4: usize, protocol: u8) -> bool;
 }

@@ -107,15 +107,26 @@ impl Family for V6 {
         };
         let whole = update_transport(&mut packet[l4..], side, to.1, delta, protocol);
         if half_made || !whole {
-            fill(packet, l4, protocol);
+            Self::fill_checksum(packet, l4, protocol);
         }
         if half_made { Checksum::Completed } else { Checksum::Updated }
+    }
+
+    fn fill_checksum(packet: &mut [u8], l4: usize, protocol: u8) {
+        let at = l4 + checksum_offset(protocol);
+        packet[at..at + 2].fill(0);
+        let Ok((header, _)) = ipv6::Header::view(packet) else {
+            return;
+        };
+        let (source, destination) = (*header.source_bytes(), *header.destination_bytes());
+        let sum = checksum::transport_v6(&source, &destination, Protocol(protocol), &packet[l4..]);
+        packet[at..at + 2].copy_from_slice(&sum.to_be_bytes());
     }
 
     fn complete_checksum(packet: &mut [u8], l4: usize, protocol: u8) -> bool {
         let half_made = is_half_made(packet, l4, protocol);
         if half_made {
-            fill(packet, l4, protocol);
+            Self::fill_checksum(packet, l4, protocol);
         }
         half_made
     }
@@ -134,15 +145,4 @@ fn is_half_made(packet: &[u8], l4: usize, protocol: u8) -> bool {
         field,
         checksum::pseudo_header_v6(header.source_bytes(), header.destination_bytes(), Protocol(protocol), length),
     )
-}
-
-fn fill(packet: &mut [u8], l4: usize, protocol: u8) {
-    let at = l4 + checksum_offset(protocol);
-    packet[at..at + 2].fill(0);
-    let Ok((header, _)) = ipv6::Header::view(packet) else {
-        return;
-    };
-    let (source, destination) = (*header.source_bytes(), *header.destination_bytes());
-    let sum = checksum::transport_v6(&source, &destination, Protocol(protocol), &packet[l4..]);
-    packet[at..at + 2].copy_from_slice(&sum.to_be_bytes());
 }

@@ -4,8 +4,10 @@
 //! A frame cannot hold a whole datagram. So a frame with the beginning of it, the *lead*, goes through the pipeline like any packet, and the
 //! rest follows it to wherever it went.
 
+use std::net::IpAddr;
+
 use headgate_wire::ipv6::ext::FragmentHeader;
-use headgate_wire::{Protocol, ether, ipv4, ipv6, vlan};
+use headgate_wire::{Protocol, ether, ipv4, ipv6, udp, vlan};
 use headgate_xsk::Frame;
 
 use super::fragments::{Added, Piece};
@@ -57,7 +59,8 @@ impl Pipeline {
         }
     }
 
-    /// Gives up datagrams that waited for 30 s. Who sent the first fragment to one of our addresses is told.
+    /// Gives up datagrams that waited for 30 s. Who sent the first fragment to one of our addresses is told, unless it was ICMP: that may
+    /// be an error, which no error answers (RFC 1122 §3.2.2, RFC 4443 §2.4 (e)).
     pub(super) fn expire_fragments(&mut self, env: &mut Env<'_>) {
         while let Some(slot) = self.waiting.expired(env.now.millis) {
             let mut pieces = self.waiting.take(slot);
@@ -66,14 +69,8 @@ impl Pipeline {
             let Some(Piece { frame, .. }) = first else {
                 continue;
             };
-            let bytes = frame.bytes();
-            let (to, error) = if bytes.first().is_some_and(|byte| byte >> 4 == 4) {
-                (ipv4::Header::parse(bytes).ok().map(|(header, _)| header.destination().into()), REASSEMBLY_V4)
-            } else {
-                (ipv6::Header::parse(bytes).ok().map(|(header, _)| header.destination().into()), REASSEMBLY_V6)
-            };
-            match to.filter(|address| env.snapshot.network.takes(*address)) {
-                Some(address) => {
+            match timed_out(frame.bytes()).filter(|(address, _)| env.snapshot.network.takes(*address)) {
+                Some((address, error)) => {
                     self.icmp_error(env, frame, error, address);
                 }
                 None => self.drop(frame, DropReason::Fragment),
@@ -243,8 +240,18 @@ impl Pipeline {
         };
         let mtu = env.snapshot.network.device(device).map_or(0, |device| usize::from(device.mtu));
         // As it leaves here: new addresses, ports, checksum and TTL.
+        let had_sum = has_sum(&self.datagram, whole);
         self.datagram[..lead_length].copy_from_slice(&lead.bytes()[link + outer..]);
         set_length(&mut self.datagram[..whole.header], whole.length);
+        if !had_sum && has_sum(&self.datagram, whole) {
+            // NAT gave the datagram the checksum it came without (RFC 768), but of the lead alone.
+            let datagram = &mut self.datagram[..whole.length];
+            if is_v6 {
+                V6::fill_checksum(datagram, whole.header, whole.protocol.0);
+            } else {
+                V4::fill_checksum(datagram, whole.header, whole.protocol.0);
+            }
+        }
         if outer == ipv6::Header::LEN {
             // Nobody fragments an IPv6 packet on the way.
             if lead.pull_front(link + outer).is_none() {
@@ -285,9 +292,31 @@ impl Pipeline {
             };
             let offset = number * step;
             let written = cut.write(&mut frame, head, part, offset, offset + part.len() < rest.len());
-            self.out.push((frame, if written { Verdict::Tx(device) } else { Verdict::Drop(DropReason::NoFrame) }));
+            if written {
+                self.out.push((frame, Verdict::Tx(device)));
+            } else {
+                self.counters.count_drop(DropReason::NoFrame);
+                self.out.push((frame, Verdict::Drop(DropReason::NoFrame)));
+            }
         }
     }
+}
+
+/// Whether a datagram put together has a transport checksum: UDP may have none.
+fn has_sum(datagram: &[u8], whole: &Whole) -> bool {
+    let at = whole.header + udp::CHECKSUM_OFFSET;
+    whole.protocol != Protocol::UDP || datagram.get(at..at + 2) != Some(&[0, 0])
+}
+
+/// Who answers for a first fragment whose datagram never came, and how; nobody when it is ICMP.
+fn timed_out(fragment: &[u8]) -> Option<(IpAddr, IcmpError)> {
+    if fragment.first()? >> 4 == 4 {
+        let (header, _) = ipv4::Header::parse(fragment).ok()?;
+        return (header.protocol() != Protocol::ICMP).then(|| (header.destination().into(), REASSEMBLY_V4));
+    }
+    let (header, rest) = ipv6::Header::parse(fragment).ok()?;
+    let (fragment, _) = FragmentHeader::parse(rest).ok()?;
+    (fragment.next_header() != Protocol::ICMPV6).then(|| (header.destination().into(), REASSEMBLY_V6))
 }
 
 /// How a datagram is cut.
@@ -354,3 +383,6 @@ fn flow_v6(packet: &[u8], whole: &Whole) -> Result<Flow<V6>, DropReason> {
         Key6::new(*header.source_bytes(), *header.destination_bytes(), ports.0, ports.1, protocol, KIND_CONNECTION);
     Ok(Flow { key, l4: whole.header as u16, flags })
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
