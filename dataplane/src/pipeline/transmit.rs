@@ -174,3 +174,6 @@ fn write_link_header(frame: &mut Frame, l2: &L2) -> bool {
     header.set_ethertype(ethertype);
     true
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -7,7 +7,7 @@ use headgate_xsk::{Frame, FramePool, Umem, UmemConfig};
 use super::world::{SERVER_SLOTS, World};
 use crate::counters::{Counters, TrafficTotals};
 use crate::drop_reason::DropReason;
-use crate::pipeline::{Env, Now, Pipeline, Resolve, Verdict};
+use crate::pipeline::{Env, Now, Pipeline, Verdict};
 use crate::servers::ServerId;
 use crate::snapshot::{DeviceId, Snapshot};
 
@@ -77,16 +77,6 @@ impl Bench {
             }));
         }
         results
-    }
-
-    /// Frames whose neighbour is known by now, or that waited too long.
-    #[track_caller]
-    pub fn release_held(&mut self) -> Vec<(Vec<u8>, Verdict)> {
-        self.with_env(Pipeline::release_held)
-    }
-
-    pub fn requests(&mut self) -> Vec<Resolve> {
-        self.pipeline.take_requests().collect()
     }
 
     pub fn dropped(&self, reason: DropReason) -> u64 {

@@ -115,6 +115,8 @@ pub struct World {
     pub settings: Settings,
     /// Of the devices.
     pub mtu: [u16; 3],
+    /// The tag of frames to servers.
+    pub vlan: Option<u16>,
     /// The devices have IPv6 addresses.
     pub own_v6: bool,
     /// Frames carry half-made checksums.
@@ -140,6 +142,7 @@ impl World {
             services: Vec::new(),
             settings: Settings::default(),
             mtu: [1500; 3],
+            vlan: None,
             own_v6: true,
             partial_checksums: false,
             unknown: BTreeSet::new(),
@@ -198,8 +201,9 @@ impl World {
         }
         route("0.0.0.0", 0, hop(gateway("10.0.0.2"), FRONT, None));
         route("::", 0, hop(gateway("fd00::2"), FRONT, None));
-        route("10.1.0.0", 16, hop(HopKind::OnLink, BACK, None));
-        route("fd00:1::", 64, hop(HopKind::OnLink, BACK, None));
+        let servers = Hop { vlan: self.vlan, ..hop(HopKind::OnLink, BACK, None) };
+        route("10.1.0.0", 16, servers);
+        route("fd00:1::", 64, servers);
         route("203.0.113.0", 24, hop(gateway("10.0.0.2"), AWAY, None));
         let servers = (1..=NEIGHBOURS).flat_map(|n| [(BACK, v4(n), server_mac(n)), (BACK, v6(n), server_mac(n))]);
         let routers = [(FRONT, "10.0.0.2"), (FRONT, "fd00::2"), (AWAY, "10.0.0.2")]
