@@ -95,7 +95,11 @@ fn an_error_of_the_client_reaches_the_server_about_its_own_packet() {
         request(&mut bench, client, (vip, 80).into());
         let reply = tcp((server, 8080).into(), client, SYN | ACK, b"x");
         let seen = bench.send_one(BACK, &reply).0;
-        let (out, verdict) = bench.send_one(FRONT, &icmp(client.ip(), vip, head, 0, packet(&seen)));
+        let error = icmp(client.ip(), vip, head, 0, packet(&seen));
+        let mut damaged = error.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        assert_eq!(bench.send_one(FRONT, &damaged).1, Verdict::Drop(DropReason::IcmpChecksum));
+        let (out, verdict) = bench.send_one(FRONT, &error);
         assert_eq!(verdict, Verdict::Tx(BACK));
         let (from, to, message) = message(&out);
         assert_eq!((from, to), (client.ip(), server));

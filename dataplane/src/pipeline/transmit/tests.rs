@@ -79,6 +79,21 @@ fn a_packet_with_no_hop_left_is_answered_by_the_vip() {
 }
 
 #[test]
+fn every_way_takes_one_hop_off() {
+    for (vip, server, forward) in WAYS {
+        let mut bench = bench(vip, server(11), forward);
+        let out = bench.send_one(FRONT, &with_ttl(tcp(client_of(vip), (vip, 80).into(), SYN, b""), 9)).0;
+        let outer = match (forward, server(11)) {
+            (Forward::Tunnel, IpAddr::V4(_)) => 20,
+            (Forward::Tunnel, IpAddr::V6(_)) => 40,
+            _ => 0,
+        };
+        let ttl = if out[12..14] == [8, 0] { ip_of(&out)[8] } else { ip_of(&out)[7] };
+        assert_eq!((open_ip(&ip_of(&out)[outer..]).ttl, ttl), (8, 8), "{vip} {forward:?}");
+    }
+}
+
+#[test]
 fn a_reply_with_no_hop_left_is_answered_by_our_address_there() {
     for (vip, server) in [(VIP, v4(11)), (VIP6, v6(11))] {
         let mut bench = bench(vip, server, Forward::Nat);
