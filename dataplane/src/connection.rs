@@ -47,6 +47,11 @@ pub fn is_one_way(state: State) -> bool {
     state.flags() & ONE_WAY != 0
 }
 
+/// Whether it is a TCP connection in ESTABLISHED, where it stays for long.
+pub fn is_established(state: State) -> bool {
+    TcpState::from_index(state.protocol_state()) == TcpState::Established
+}
+
 /// The way of a packet from the client.
 #[inline(always)]
 pub fn way_in(state: State) -> Way {

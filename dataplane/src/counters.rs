@@ -54,7 +54,7 @@ pub struct Counters {
     pub icmp_sent: Counter,
     /// Checksums that a virtual device had left half done and that were completed.
     pub checksums_completed: Counter,
-    /// Connections whose timer could not be armed because the wheel was full; they end by the table sweep.
+    /// Connections whose timer could not be armed because the wheel was full; the sweep through the table ends them.
     pub timers_refused: Counter,
     /// Free frames plus frames in rings and queues, as of the last housekeeping; equals `frames_total` unless a frame leaked.
     pub frames_accounted: AtomicU64,

@@ -76,6 +76,7 @@ pub struct Now {
 pub struct Pipeline {
     pool: Pool,
     wheel: Wheel,
+    sweep: Option<expire::Sweep>,
     counters: Arc<Counters>,
     burst: Vec<Stage>,
     out: Vec<(Frame, Verdict)>,
@@ -121,6 +122,7 @@ impl Pipeline {
         Self {
             pool: Pool::new(table),
             wheel: Wheel::new(timers, now.tick),
+            sweep: None,
             counters,
             burst: Vec::with_capacity(BURST),
             out: Vec::with_capacity(2 * BURST),

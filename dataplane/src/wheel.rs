@@ -26,7 +26,7 @@ pub struct Handle {
     pub id: ConnId,
 }
 
-/// All timers of a wheel are in use; the caller counts it and finds such connections by sweeping the table.
+/// All timers of a wheel are in use; the caller counts it and finds such connections by looking through the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("all {capacity} timers are in use")]
 pub struct WheelFull {

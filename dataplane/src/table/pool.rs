@@ -165,7 +165,7 @@ impl<K: Key> SubTable<K> {
     }
 
     /// Entries used at least once.
-    pub(super) fn watermark(&self) -> u32 {
+    pub fn watermark(&self) -> u32 {
         self.watermark_word().load(Ordering::Acquire).min(self.capacity() as u64) as u32
     }
 

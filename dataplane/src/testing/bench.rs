@@ -27,12 +27,17 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new(mut world: World) -> Self {
+    pub fn new(world: World) -> Self {
+        Self::with_timers(world, 4096)
+    }
+
+    /// With a wheel for so many timers.
+    pub fn with_timers(mut world: World, timers: usize) -> Self {
         let (umem, frames) = Umem::new(UmemConfig { frame_size: 4096, frames: FRAMES, huge_pages: false }).unwrap();
         let counters = Arc::new(Counters::new(SERVER_SLOTS as usize));
         let now = Now::from_millis(START_MS);
         let mtus = Arc::clone(&world.path_mtus);
-        let pipeline = Pipeline::new(&world.table, 4096, Arc::clone(&counters), mtus, now, 1);
+        let pipeline = Pipeline::new(&world.table, timers, Arc::clone(&counters), mtus, now, 1);
         let snapshot = world.snapshot();
         Self { world, counters, frames, pipeline, now, snapshot, withheld: Vec::new(), _umem: umem }
     }
