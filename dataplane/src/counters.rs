@@ -120,3 +120,6 @@ impl TrafficTotals {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

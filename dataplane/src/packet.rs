@@ -174,3 +174,6 @@ fn is_martian_v4(source: u32) -> bool {
 fn is_martian_v6(source: u128) -> bool {
     source <= 1 || source >> 120 == 0xff
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

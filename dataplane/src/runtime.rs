@@ -149,3 +149,6 @@ fn run(shared: Shared, plan: Plan, clock: Clock, stop: &AtomicBool, waker: &Wake
     let frames = worker.shut_down();
     frames.total().saturating_sub(frames.available())
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -98,3 +98,6 @@ impl Snapshot {
         self.servers().filter_map(|server| self.network.neighbour_of(server.address)).collect()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -138,7 +138,9 @@ fn with_all_timers_in_use_connections_still_end() {
         } else {
             [tcp((v4(11), 8080).into(), from, flags, b""), tcp((v6(11), 8080).into(), from6, flags, b"")]
         };
-        frames.iter().for_each(|frame| drop(bench.send(device, frame)));
+        for frame in &frames {
+            bench.send(device, frame);
+        }
     };
     for n in 0..400 {
         send(&mut bench, FRONT, n, SYN);
