@@ -4,14 +4,18 @@
 //! and its first word carries everything that a worker changes per connection:
 //!
 //! ```text
-//! word 0   OVERLOAD (1 bit) | active A (31 bits) | inactive I (32 bits)
+//! word 0   OVERLOAD (1 bit) | active A (31 bits, signed) | inactive I (32 bits, signed)
 //! word 1   upper threshold u (32 bits) | lower threshold l (32 bits)
-//! word 2   templates bound to the server (persistconns)
+//! word 2   templates bound to the server (persistconns), signed
 //! word 3.. identity, see `identity`; 0 = the slot was never used
 //! ```
 //!
 //! Counts and flag share a word, so T = A + I is always read whole, and the threshold rule is applied in the same
 //! compare-and-swap as the count it depends on. There is no lock.
+//!
+//! Counting follows the change of the table it is for, so another worker may end a connection, and count that, before its making or its last
+//! change of state was counted. A count is then below zero for a moment, which only the words know: readers see 0. Were it held at 0
+//! instead, the late one would leave it too high for ever.
 //!
 //! Threshold rule (`ip_vs_ctl.c`, 6.1.192): OVERLOAD is set when u > 0 and T >= u; cleared when u = 0, when T < l (l > 0) or when
 //! T < u - u/4 (l = 0); between the limits it stays. It is evaluated on bind, on unbind and on edit, never in between.
@@ -83,8 +87,8 @@ pub struct Servers {
 
 const SLOT: usize = 8;
 const HEADER: usize = SLOT;
-/// "HGSERV", format version 1. Change it whenever the meaning of any word changes, the probe order of `assign` included.
-const FORMAT: u64 = 0x4847_5345_5256_0001;
+/// "HGSERV", format version 2. Change it whenever the meaning of any word changes, the probe order of `assign` included.
+const FORMAT: u64 = 0x4847_5345_5256_0002;
 
 const COUNTS: usize = 0;
 const THRESHOLDS: usize = 1;
@@ -92,7 +96,6 @@ const TEMPLATES: usize = 2;
 const IDENTITY: usize = 3;
 
 const OVERLOAD: u64 = 1 << 63;
-const ACTIVE_MAX: u32 = (1 << 31) - 1;
 
 impl Servers {
     /// Words that a slab of `capacity` servers needs (64 bytes a server).
@@ -205,21 +208,21 @@ impl Servers {
     /// A connection was made to the server.
     #[inline]
     pub fn bind(&self, id: ServerId, active: bool) {
-        self.update(id, |load| load.add(active));
+        self.update(id, |counts| counts.add(active, 1));
     }
 
     /// A connection to the server ended; `active` as it was counted last.
     #[inline]
     pub fn unbind(&self, id: ServerId, active: bool) {
-        self.update(id, |load| load.sub(active));
+        self.update(id, |counts| counts.add(active, -1));
     }
 
     /// A connection became active or inactive. T does not change and OVERLOAD is not looked at.
     #[inline]
     pub fn transition(&self, id: ServerId, to_active: bool) {
-        self.change(id, |load| {
-            load.sub(!to_active);
-            load.add(to_active);
+        self.change(id, |counts| {
+            counts.add(!to_active, -1);
+            counts.add(to_active, 1);
         });
     }
 
@@ -230,14 +233,13 @@ impl Servers {
 
     /// A persistence template of the server ended.
     pub fn template_unbound(&self, id: ServerId) {
-        let less = |templates: u64| Some(templates.saturating_sub(1));
-        let _ = self.word(id, TEMPLATES).fetch_update(Ordering::Release, Ordering::Relaxed, less);
+        self.word(id, TEMPLATES).fetch_sub(1, Ordering::Release);
     }
 
     /// Counts and flag in one consistent read.
     #[inline]
     pub fn load(&self, id: ServerId) -> Load {
-        Load::read(self.word(id, COUNTS).load(Ordering::Acquire))
+        Counts::read(self.word(id, COUNTS).load(Ordering::Acquire)).load()
     }
 
     pub fn active(&self, id: ServerId) -> u32 {
@@ -250,7 +252,8 @@ impl Servers {
 
     /// Templates bound to the server (`persistconns`).
     pub fn persistent(&self, id: ServerId) -> u32 {
-        u32::try_from(self.word(id, TEMPLATES).load(Ordering::Relaxed)).unwrap_or(u32::MAX)
+        let templates = self.word(id, TEMPLATES).load(Ordering::Relaxed).cast_signed().max(0);
+        u32::try_from(templates).unwrap_or(u32::MAX)
     }
 
     #[inline]
@@ -266,11 +269,11 @@ impl Servers {
 
     /// Changes the counts and applies the threshold rule to the result.
     #[inline]
-    fn update(&self, id: ServerId, count: impl Fn(&mut Load)) {
+    fn update(&self, id: ServerId, count: impl Fn(&mut Counts)) {
         let mut thresholds = self.thresholds(id);
-        self.change(id, |load| {
-            count(load);
-            load.overloaded = blocked(*load, thresholds);
+        self.change(id, |counts| {
+            count(counts);
+            counts.overloaded = blocked(*counts, thresholds);
         });
         // The thresholds may have been edited meanwhile. Edit and count both write the counts' word, so one comes second and sees
         // the other's work: either the edit re-evaluates our count, or we see its thresholds here.
@@ -280,23 +283,23 @@ impl Servers {
                 return;
             }
             thresholds = now;
-            self.change(id, |load| load.overloaded = blocked(*load, now));
+            self.change(id, |counts| counts.overloaded = blocked(*counts, now));
         }
     }
 
     #[inline]
-    fn change(&self, id: ServerId, change: impl Fn(&mut Load)) {
+    fn change(&self, id: ServerId, change: impl Fn(&mut Counts)) {
         let next = |word: u64| {
-            let mut load = Load::read(word);
-            change(&mut load);
-            Some(load.word())
+            let mut counts = Counts::read(word);
+            change(&mut counts);
+            Some(counts.word())
         };
         let _ = self.word(id, COUNTS).fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
     }
 
     fn is_idle(&self, id: ServerId) -> bool {
         self.word(id, IDENTITY).load(Ordering::Acquire) & identity::CONFIGURED == 0
-            && self.load(id).total() == 0
+            && self.word(id, COUNTS).load(Ordering::Acquire) & !OVERLOAD == 0
             && self.word(id, TEMPLATES).load(Ordering::Acquire) == 0
     }
 
@@ -317,44 +320,57 @@ impl Servers {
     }
 }
 
-impl Load {
+/// The first word of a slot.
+#[derive(Clone, Copy)]
+struct Counts {
+    active: i32,
+    inactive: i32,
+    overloaded: bool,
+}
+
+impl Counts {
     #[inline]
     fn read(word: u64) -> Self {
-        Self { active: (word >> 32) as u32 & ACTIVE_MAX, inactive: word as u32, overloaded: word & OVERLOAD != 0 }
+        // The upper bit of the active count lies below the flag: up and down again extends it.
+        let active = ((word >> 31) as u32).cast_signed() >> 1;
+        Self { active, inactive: (word as u32).cast_signed(), overloaded: word & OVERLOAD != 0 }
     }
 
     #[inline]
     fn word(self) -> u64 {
         let flag = if self.overloaded { OVERLOAD } else { 0 };
-        flag | u64::from(self.active & ACTIVE_MAX) << 32 | u64::from(self.inactive)
+        let active = u64::from(self.active.cast_unsigned()) << 32 & !OVERLOAD;
+        flag | active | u64::from(self.inactive.cast_unsigned())
     }
 
     #[inline]
-    fn add(&mut self, active: bool) {
-        if active {
-            self.active = (self.active + 1).min(ACTIVE_MAX);
-        } else {
-            self.inactive = self.inactive.saturating_add(1);
-        }
-    }
-
-    /// Stays at 0: a process that died between ending a connection and counting it must not leave a count of 4 thousand million.
-    #[inline]
-    fn sub(&mut self, active: bool) {
+    fn add(&mut self, active: bool, n: i32) {
         let count = if active { &mut self.active } else { &mut self.inactive };
-        *count = count.saturating_sub(1);
+        *count = count.wrapping_add(n);
+    }
+
+    /// A + I.
+    #[inline]
+    fn total(self) -> i64 {
+        i64::from(self.active) + i64::from(self.inactive)
+    }
+
+    #[inline]
+    fn load(self) -> Load {
+        let Self { active, inactive, overloaded } = self;
+        Load { active: active.max(0).cast_unsigned(), inactive: inactive.max(0).cast_unsigned(), overloaded }
     }
 }
 
 /// The threshold rule; see the module's head.
-fn blocked(load: Load, (upper, lower): (u32, u32)) -> bool {
+fn blocked(counts: Counts, (upper, lower): (u32, u32)) -> bool {
     let clears_below = if lower > 0 { lower } else { upper - upper / 4 };
     if upper == 0 {
         false
-    } else if load.total() >= u64::from(upper) {
+    } else if counts.total() >= i64::from(upper) {
         true
     } else {
-        load.overloaded && load.total() >= u64::from(clears_below)
+        counts.overloaded && counts.total() >= i64::from(clears_below)
     }
 }
 

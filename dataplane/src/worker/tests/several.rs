@@ -129,3 +129,36 @@ fn after_the_last_packet_all_counts_return_to_zero() {
     assert_eq!((report.violations.len(), report.stale_slots, report.excess_counts), (0, 0, 0), "{report:?}");
     rig.shut_down();
 }
+
+/// Two threads get packets of the same few connections at the same time, which make, change and end them under each other's hands.
+#[test]
+fn counts_balance_whatever_two_threads_do_to_the_same_connections() {
+    let mut rig = rig();
+    let now = rig.now;
+    std::thread::scope(|scope| {
+        for (seed, station) in (1..).zip(&mut rig.stations) {
+            scope.spawn(move || {
+                let mut rng = Rng::new(seed);
+                for _ in 0..30_000 {
+                    for _ in 0..8 {
+                        let n = rng.below(3) as u16;
+                        let flags = [SYN, SYN, RST, FIN][rng.below(4) as usize];
+                        let port = if rng.below(3) == 0 { 443 } else { 80 };
+                        station.wire(FRONT).deliver(&tcp(client(n), (VIP, port).into(), flags, b""));
+                    }
+                    station.worker.round(now);
+                    station.wire(BACK).collect();
+                }
+            });
+        }
+    });
+    rig.advance(1_100_000, 1000);
+    for (service, n) in [(0, 11), (0, 12), (2, 15), (2, 16)] {
+        let id = rig.world.id(service, v4(n));
+        assert_eq!((rig.world.servers.load(id), rig.world.servers.persistent(id)), (Load::default(), 0), "server {n}");
+    }
+    assert_eq!(rig.world.table.v4().len(), 0);
+    let report = rig.world.table.v4().audit();
+    assert_eq!((report.violations.len(), report.stale_slots, report.excess_counts), (0, 0, 0), "{report:?}");
+    rig.shut_down();
+}
