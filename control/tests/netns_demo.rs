@@ -103,7 +103,7 @@ fn what_is_kept_goes_with_ctrl_c() {
     demo.left_nothing();
 }
 
-/// Ctrl-C reaches all processes of the terminal's group, also those that the demo has just started.
+/// Ctrl-C reaches the whole process group; what the demo has started is outside of it and must not fail a step.
 #[test]
 fn ctrl_c_at_any_time_cleans_up() {
     if !privileged() {

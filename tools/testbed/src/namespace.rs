@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Namespace {
     /// the namespace's `/sys`.
     pub fn command<S: AsRef<OsStr>>(&self, command: &[S]) -> Result<Command> {
         ensure!(!command.is_empty(), "empty command");
-        let mut result = Command::new("ip");
+        let mut result = program("ip");
         result.args(["netns", "exec", &self.name]).args(command);
         Ok(result)
     }
@@ -109,7 +110,7 @@ impl Namespace {
 
     /// Executes lines of `ip -batch` in the namespace: one process for many settings.
     pub fn ip(&self, lines: &str) -> Result<()> {
-        let mut child = Command::new("ip")
+        let mut child = program("ip")
             .args(["-n", &self.name, "-batch", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -146,12 +147,19 @@ pub(crate) fn destroy(name: &str) {
     let _ = host_command(&["ip", "netns", "del", name]);
 }
 
+/// In a process group of its own: the Ctrl-C of a terminal reaches only this process, which ends the others in order.
+fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.process_group(0);
+    command
+}
+
 fn namespace_path(name: &str) -> PathBuf {
     Path::new(NETNS_DIR).join(name)
 }
 
 fn host_command(command: &[&str]) -> Result<String> {
-    let output = Command::new(command[0])
+    let output = program(command[0])
         .args(&command[1..])
         .stdin(Stdio::null())
         .output()
