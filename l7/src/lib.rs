@@ -1,0 +1,7 @@
+//! The HTTP proxy: a pool of pinned one-threaded workers, each with its own listeners, connections and connection pool.
+//!
+//! * [`config`]: what control tells the pool
+
+#![forbid(unsafe_code)]
+
+pub mod config;
