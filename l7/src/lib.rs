@@ -4,5 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+mod buffer;
+mod clock;
 pub mod config;
 pub mod http1;
+mod route;
+mod stream;
+mod timers;
