@@ -11,3 +11,4 @@ pub mod http1;
 mod route;
 mod stream;
 mod timers;
+pub mod upstream;
