@@ -7,6 +7,7 @@
 mod buffer;
 mod clock;
 pub mod config;
+pub mod failover;
 pub mod http1;
 mod route;
 mod stream;
