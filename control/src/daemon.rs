@@ -48,6 +48,8 @@ use signals::{Order, Signals};
 const TICK: Duration = Duration::from_millis(100);
 /// Neighbours in use are kept fresh this often: the kernel does not see that they are used, and only asks again when told so.
 const CONFIRM_EVERY: u32 = 10;
+/// How soon a held address that has gone is put back, in ticks. Slow enough for the mirror to have seen what we added ourselves.
+const KEEP_ADDRESSES_EVERY: u32 = 3;
 /// How often the caches of lblc and lblcr are cleaned, in ticks (`ip_vs_lblc.c`: a minute).
 const HOUSEKEEP_EVERY: u32 = 600;
 
@@ -283,6 +285,10 @@ impl Daemon {
         self.ticks = self.ticks.wrapping_add(1);
         if self.registry.prune() {
             self.publish_or_log();
+        }
+        if self.ticks.is_multiple_of(KEEP_ADDRESSES_EVERY) {
+            let state = Arc::clone(&self.state.borrow());
+            self.held.restore(&self.commands, self.model.addresses(), &state).await;
         }
         let Some(dataplane) = &mut self.dataplane else {
             return Ok(());
