@@ -11,6 +11,7 @@ mod addresses;
 mod answers;
 mod chain;
 mod dataplane;
+mod interfaces;
 mod notify;
 mod rates;
 pub mod registry;
@@ -50,6 +51,8 @@ const TICK: Duration = Duration::from_millis(100);
 const CONFIRM_EVERY: u32 = 10;
 /// How soon a held address that has gone is put back, in ticks. Slow enough for the mirror to have seen what we added ourselves.
 const KEEP_ADDRESSES_EVERY: u32 = 3;
+/// How often an interface that had gone is looked for, in ticks.
+const TAKE_BACK_EVERY: u32 = 10;
 /// How often the caches of lblc and lblcr are cleaned, in ticks (`ip_vs_lblc.c`: a minute).
 const HOUSEKEEP_EVERY: u32 = 600;
 
@@ -263,10 +266,8 @@ impl Daemon {
     }
 
     fn network_changed(&mut self) {
-        if let Some(dataplane) = &mut self.dataplane {
-            let state = Arc::clone(&self.state.borrow());
-            dataplane.follow_links(&state);
-        }
+        let state = Arc::clone(&self.state.borrow());
+        self.follow_interfaces(&state);
         self.publish_or_log();
     }
 
@@ -289,6 +290,9 @@ impl Daemon {
         if self.ticks.is_multiple_of(KEEP_ADDRESSES_EVERY) {
             let state = Arc::clone(&self.state.borrow());
             self.held.restore(&self.commands, self.model.addresses(), &state).await;
+        }
+        if self.ticks.is_multiple_of(TAKE_BACK_EVERY) {
+            self.take_interfaces_back();
         }
         let Some(dataplane) = &mut self.dataplane else {
             return Ok(());
