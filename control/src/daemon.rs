@@ -11,6 +11,7 @@ mod addresses;
 mod answers;
 mod chain;
 mod dataplane;
+mod interfaces;
 mod notify;
 mod rates;
 pub mod registry;
@@ -48,6 +49,10 @@ use signals::{Order, Signals};
 const TICK: Duration = Duration::from_millis(100);
 /// Neighbours in use are kept fresh this often: the kernel does not see that they are used, and only asks again when told so.
 const CONFIRM_EVERY: u32 = 10;
+/// How soon a held address that has gone is put back, in ticks. Slow enough for the mirror to have seen what we added ourselves.
+const KEEP_ADDRESSES_EVERY: u32 = 3;
+/// How often an interface that had gone is looked for, in ticks.
+const TAKE_BACK_EVERY: u32 = 10;
 /// How often the caches of lblc and lblcr are cleaned, in ticks (`ip_vs_lblc.c`: a minute).
 const HOUSEKEEP_EVERY: u32 = 600;
 
@@ -261,10 +266,8 @@ impl Daemon {
     }
 
     fn network_changed(&mut self) {
-        if let Some(dataplane) = &mut self.dataplane {
-            let state = Arc::clone(&self.state.borrow());
-            dataplane.follow_links(&state);
-        }
+        let state = Arc::clone(&self.state.borrow());
+        self.follow_interfaces(&state);
         self.publish_or_log();
     }
 
@@ -283,6 +286,13 @@ impl Daemon {
         self.ticks = self.ticks.wrapping_add(1);
         if self.registry.prune() {
             self.publish_or_log();
+        }
+        if self.ticks.is_multiple_of(KEEP_ADDRESSES_EVERY) {
+            let state = Arc::clone(&self.state.borrow());
+            self.held.restore(&self.commands, self.model.addresses(), &state).await;
+        }
+        if self.ticks.is_multiple_of(TAKE_BACK_EVERY) {
+            self.take_interfaces_back();
         }
         let Some(dataplane) = &mut self.dataplane else {
             return Ok(());

@@ -174,6 +174,62 @@ fn a_service_address_counts_as_ours_however_it_is_local() {
     }
 }
 
+/// Whoever takes a held address away, it comes back: an administrator, or the kernel, which drops the IPv6 addresses of an interface that
+/// goes down.
+#[test]
+fn a_held_address_that_goes_is_put_back() {
+    if !privileged() {
+        return;
+    }
+    let topology = Topology::new("kept").without_vip().build().unwrap();
+    let director = topology.director();
+    let _echo = UdpEcho::start(topology.server(0), "s1", 53).unwrap();
+    for v6 in [false, true] {
+        let (held, own) = if v6 { ("fd00::100/128", "fd00::1/64") } else { ("10.0.0.100/32", "10.0.0.1/24") };
+        let daemon = echo_service(&topology, v6).address("front", held).address("front", own).start(&topology);
+        let works = || udp_ask(topology.client(), at(v6, 53), b"?", Duration::from_millis(100)).is_ok();
+        assert!(works());
+        let line = format!("the address had gone, added again interface=\"front\" address={held}");
+        let returns = || daemon.log().matches(&line).count();
+        director.ip(&format!("addr del {held} dev front\n")).unwrap();
+        wait_for(PATIENCE, "the deleted address", || returns() == 1 && works()).unwrap();
+        director.ip("link set front down\nlink set front up\n").unwrap();
+        wait_for(PATIENCE, "the address after the interface was down", || returns() == 1 + usize::from(v6) && works())
+            .unwrap();
+        let reload = daemon.client(&["reload"]).unwrap();
+        assert!(reload.status.success());
+        finish(daemon);
+        assert!(!director.run(&["ip", "addr", "show", "dev", "front"]).unwrap().contains(held));
+    }
+}
+
+/// An interface is deleted and comes back under its name, as a bond or a VLAN does when the network is set up anew.
+#[test]
+fn an_interface_that_goes_and_comes_back_is_taken_again() {
+    if !privileged() {
+        return;
+    }
+    let topology = Topology::new("gone").without_vip().build().unwrap();
+    let (client, director) = (topology.client(), topology.director());
+    let _echo = UdpEcho::start(topology.server(0), "s1", 53).unwrap();
+    let config = echo_service(&topology, false).address("front", "10.0.0.100/32").address("front", "10.0.0.1/24");
+    let daemon = config.start(&topology);
+    let works = || udp_ask(client, at(false, 53), b"?", Duration::from_millis(100)).is_ok();
+    let present = || daemon.json(&["status"]).unwrap()["dataplane"]["interfaces"][0]["present"] == true;
+    assert!(works() && present());
+    for _ in 0..2 {
+        director.ip(&format!("link set front netns {}\n", client.name())).unwrap();
+        wait_for(PATIENCE, "the loss of the interface", || !present()).unwrap();
+        assert!(daemon.run(&["status"]).unwrap().contains("front      gone"));
+        assert!(!daemon.client(&["reload"]).unwrap().status.success(), "the file names an interface that is not there");
+        client.ip(&format!("link set front netns {}\n", director.name())).unwrap();
+        director.ip("link set front up\n").unwrap();
+        wait_for(PATIENCE, "the interface to be taken again", || present() && works()).unwrap();
+    }
+    assert_eq!(daemon.log().matches("the interface is gone").count(), 2, "{}", daemon.log());
+    finish(daemon);
+}
+
 /// The service `echo` on UDP port 53 with server 1.
 fn echo_service(topology: &Topology, v6: bool) -> Config {
     let server = topology.server(0).address_like(at(v6, 0).ip());

@@ -70,6 +70,13 @@ pub struct Interface {
     pub mode: XdpMode,
     pub queues: u32,
     pub mtu: u32,
+    /// False while the interface does not exist.
+    #[serde(default = "yes")]
+    pub present: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -85,7 +85,13 @@ fn status_has_the_documented_shape() {
         generation: 3,
         dataplane: Dataplane {
             workers: vec![Worker { id: 0, core: 2, ..Worker::default() }],
-            interfaces: vec![Interface { name: "eth0".into(), mode: XdpMode::Native, queues: 4, mtu: 1500 }],
+            interfaces: vec![Interface {
+                name: "eth0".into(),
+                mode: XdpMode::Native,
+                queues: 4,
+                mtu: 1500,
+                present: true,
+            }],
             connections: 10,
             capacity: 1000,
             drops: [("bad_checksum".to_string(), 2)].into(),
@@ -102,7 +108,7 @@ fn status_has_the_documented_shape() {
         round_trip(&status),
         json!({"version":1,"node":"lb1","headgate":"0.1.0","pid":42,"uptime_s":60,"generation":3,
             "dataplane":{"workers":[{"id":0,"core":2,"received":0,"transmitted":0,"to_kernel":0}],
-                "interfaces":[{"name":"eth0","mode":"native","queues":4,"mtu":1500}],
+                "interfaces":[{"name":"eth0","mode":"native","queues":4,"mtu":1500,"present":true}],
                 "connections":10,"capacity":1000,"drops":{"bad_checksum":2},"frames":{"accounted":8704,"total":8704}},
             "services":[],
             "last_reload":{"at":"2026-01-02T03:04:05Z","ok":true,"message":"nothing changed"}})

@@ -77,7 +77,9 @@ impl Report {
         let mut table = Table::new(columns, self.paint);
         for interface in &dataplane.interfaces {
             let queues = interface.queues.into();
-            table.row(vec![(&interface.name).into(), interface.mode.into(), queues, interface.mtu.into()]);
+            let mode =
+                if interface.present { interface.mode.into() } else { Cell::coloured("gone", Some(Colour::Bad)) };
+            table.row(vec![(&interface.name).into(), mode, queues, interface.mtu.into()]);
         }
         write!(f, "{table}")
     }

@@ -158,7 +158,7 @@ fn connections_table() {
 }
 
 fn status() -> Status {
-    let interface = |name: &str, mode| Interface { name: name.into(), mode, queues: 4, mtu: 1500 };
+    let interface = |name: &str, mode| Interface { name: name.into(), mode, queues: 4, mtu: 1500, present: true };
     let summary = |name: &str, address: &str, servers_up| ServiceSummary {
         name: name.into(),
         protocol: Protocol::Tcp,

@@ -198,8 +198,8 @@ impl Dataplane {
         self.generation
     }
 
-    /// Tells the steering program when a device changed its address.
-    pub fn follow_links(&mut self, state: &NetState) {
+    /// Tells the steering program when a device changed its address. Gives the names of devices that have gone since the last time.
+    pub fn follow_links(&mut self, state: &NetState) -> Vec<String> {
         for (device, known) in self.served.iter().zip(&mut self.macs) {
             let mac = state.links.get(&device.ifindex).and_then(|link| link.mac);
             if let Some(mac) = mac.filter(|mac| mac != known) {
@@ -209,6 +209,19 @@ impl Dataplane {
                 }
             }
         }
+        let mut gone = Vec::new();
+        for (device, interface) in self.served.iter().zip(&mut self.interfaces) {
+            if interface.present && !state.links.contains_key(&device.ifindex) {
+                interface.present = false;
+                gone.push(interface.name.clone());
+            }
+        }
+        gone
+    }
+
+    /// Interfaces that packets were taken from and that are no longer there. One that comes back under its name is another one.
+    pub fn gone(&self) -> Vec<String> {
+        self.interfaces.iter().filter(|interface| !interface.present).map(|interface| interface.name.clone()).collect()
     }
 
     pub fn workers(&self) -> Vec<api::Worker> {
@@ -265,6 +278,7 @@ fn interfaces(devices: &[Attached], modes: &BTreeMap<DeviceId, Mode>) -> Vec<api
         },
         queues: device.device.rx_queues(),
         mtu: device.device.mtu(),
+        present: true,
     };
     (0..).zip(devices).map(shown).collect()
 }

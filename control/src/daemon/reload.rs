@@ -12,7 +12,7 @@ impl Daemon {
     pub(super) async fn reload(&mut self) -> api::ReloadReport {
         let report = self.try_reload().await;
         let message = if !report.ok {
-            format!("refused: {}", report.errors.first().map(ToString::to_string).unwrap_or_default())
+            report.errors.first().map(ToString::to_string).unwrap_or_default()
         } else if report.changes.is_empty() {
             "nothing changed".to_owned()
         } else {
@@ -21,7 +21,7 @@ impl Daemon {
         if report.ok {
             tracing::info!(generation = report.generation, "reloaded: {message}");
         } else {
-            tracing::error!("reload {message}");
+            tracing::error!("reload refused: {message}");
         }
         self.last_reload = Some(api::LastReload { at: now_rfc3339(), ok: report.ok, message });
         report

@@ -122,7 +122,7 @@ impl Director {
         Ok(results)
     }
 
-    /// Lets time go by, at most a second at a time; the frames that timers made.
+    /// Lets time go by, at most a second at a time; the frames that timers made or that waited for a neighbour.
     ///
     /// # Errors
     /// When a frame was lost on the way.
@@ -139,6 +139,7 @@ impl Director {
                 frames: &mut self.frames,
                 now: self.now,
             };
+            self.pipeline.release_held(&mut env);
             self.pipeline.expire(&mut env, TIMERS_A_CALL);
             results.extend(self.collect()?);
         }

@@ -22,6 +22,9 @@ pub struct Options {
     /// How long each target runs.
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
+    /// Where the random choices begin: with one, the same inputs are tried each time, from an empty corpus.
+    #[arg(long)]
+    pub seed: Option<u32>,
     /// wire or pipeline; all without one.
     pub targets: Vec<String>,
 }
@@ -47,15 +50,20 @@ pub fn fuzz(options: &Options) -> Result<()> {
         if !options.targets.is_empty() && !options.targets.iter().any(|wanted| wanted == target) {
             continue;
         }
-        let corpus = home.join("corpus").join(target);
-        fs::create_dir_all(&corpus).with_context(|| format!("create {}", corpus.display()))?;
         let mut command = Command::new(home.join(&host).join("release").join(target));
         command
             .args(["-verbosity=0", "-print_final_stats=1", "-max_len=1024", "-timeout=10", "-rss_limit_mb=2048"])
             .arg(format!("-max_total_time={}", options.seconds))
-            .arg(format!("-artifact_prefix={}/{target}-", findings.display()))
-            .arg(&corpus);
-        println!("$ {target}, {} s, corpus in {}", options.seconds, corpus.display());
+            .arg(format!("-artifact_prefix={}/{target}-", findings.display()));
+        if let Some(seed) = options.seed {
+            command.arg(format!("-seed={seed}"));
+            println!("$ {target}, {} s, from seed {seed}", options.seconds);
+        } else {
+            let corpus = home.join("corpus").join(target);
+            fs::create_dir_all(&corpus).with_context(|| format!("create {}", corpus.display()))?;
+            command.arg(&corpus);
+            println!("$ {target}, {} s, corpus in {}", options.seconds, corpus.display());
+        }
         let mut running = command.stderr(Stdio::piped()).spawn().with_context(|| format!("start {target}"))?;
         running.stderr.take().map_or(Ok(()), |output| show(BufReader::new(output)))?;
         let status = running.wait()?;
