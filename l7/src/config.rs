@@ -1,7 +1,6 @@
 //! What the pool is told to do: an immutable value that control compiles from the model. Nothing here is checked again.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything the proxy does. Listeners refer to upstreams by index.
@@ -59,10 +58,6 @@ pub enum Action {
         status: u16,
         location: String,
     },
-    /// Files below this directory.
-    Files {
-        root: PathBuf,
-    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +67,8 @@ pub struct Forward {
     pub timeouts: Timeouts,
     /// Read a request body whole before a server is asked, so that it can be sent again to another.
     pub request_buffering: bool,
-    /// Let clients switch to another protocol, such as WebSocket.
-    pub upgrade: bool,
+    /// Let clients go over to the WebSocket protocol.
+    pub websocket: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

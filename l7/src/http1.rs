@@ -3,11 +3,13 @@
 //! * [`request`], [`response`]: heads, checked by a strict reading of the RFCs
 //! * [`target`]: request targets, hosts, and the path that routes look at
 //! * [`field`]: names that mean something to a proxy
+//! * [`body`]: a body as it comes, whatever its framing
 //! * [`chunked`]: the chunked transfer coding, in and out
 //! * [`write`]: heads as we send them
 //!
 //! The parser of lines and fields is `httparse`. It tolerates a few things that we do not; each is checked here.
 
+pub mod body;
 pub mod chunked;
 pub mod field;
 pub mod framing;

@@ -4,12 +4,26 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod buffer;
+mod client;
 mod clock;
 pub mod config;
+mod exchange;
 pub mod failover;
 pub mod http1;
+mod idle;
+mod outgoing;
+mod plan;
+mod receive;
+mod relay;
 mod route;
+mod snapshot;
+mod spool;
 mod stream;
 mod timers;
+mod tries;
+mod tunnel;
 pub mod upstream;
+pub mod worker;
+mod write_all;

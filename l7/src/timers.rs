@@ -27,6 +27,8 @@ pub struct Timers {
 struct Slot {
     /// In [`millis`].
     at: Cell<u64>,
+    /// What is waited for is not urgent: see [`Timers::end_idle`].
+    idle: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
@@ -42,7 +44,7 @@ pub struct Late;
 
 impl Timers {
     pub fn deadline(&self) -> Deadline {
-        let slot = Rc::new(Slot { at: Cell::new(u64::MAX), waiting: RefCell::default() });
+        let slot = Rc::new(Slot { at: Cell::new(u64::MAX), idle: Cell::new(false), waiting: RefCell::default() });
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
         self.used.notify_one();
         Deadline { slot }
@@ -57,6 +59,14 @@ impl Timers {
             tokio::time::sleep(GRAIN).await;
             self.sweep_once(millis());
         }
+    }
+
+    /// Has all idle deadlines pass now.
+    pub fn end_idle(&self) {
+        for slot in self.slots.borrow().iter().filter_map(Weak::upgrade).filter(|slot| slot.idle.get()) {
+            slot.at.set(0);
+        }
+        self.sweep_once(millis());
     }
 
     fn sweep_once(&self, now: u64) {
@@ -77,6 +87,13 @@ impl Deadline {
     pub fn set(&self, after: Duration) {
         let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         self.slot.at.set(millis().saturating_add(after));
+        self.slot.idle.set(false);
+    }
+
+    /// The same, of a task that waits for nothing in particular.
+    pub fn set_idle(&self, after: Duration) {
+        self.set(after);
+        self.slot.idle.set(true);
     }
 
     /// The future's output, if it comes before the deadline.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config;
-use balance::{Choice, Group};
+use balance::Group;
 pub use server::{Admin, Server, State};
 
 /// Of the requests that run in an upstream at most this share may be repeats (in percent), but always [`BUDGET_FLOOR`] of them: when
@@ -55,8 +55,8 @@ pub struct Attempts {
 
 /// A server that was chosen. Counts as a request in flight until it is dropped.
 #[derive(Debug)]
-pub struct Pick {
-    server: Arc<Server>,
+pub struct Pick<'a> {
+    server: &'a Server,
     /// The one request that finds out whether a server that was out works again.
     probe: bool,
     /// Chosen although it is out, because all are.
@@ -103,16 +103,16 @@ impl Upstream {
     }
 
     /// Chooses a server for the next try of a request. `now` in milliseconds.
-    pub fn pick(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick, NoServer> {
+    pub fn pick(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
         let mut busy = false;
-        while !attempts.in_backups || !self.servers.is_empty() {
+        loop {
             let group = if attempts.in_backups { &self.backups } else { &self.primaries };
             let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
-            while let Some(choice) = group.choose(attempts, key, now, &mut busy) {
+            while let Some(index) = group.choose(attempts, key, now, &mut busy) {
                 // Another request may have become the probe in the meantime.
-                if let Some(pick) = Pick::of(&choice, now) {
-                    attempts.mark(choice.index);
-                    return Ok(pick);
+                if let Some(probe) = self.servers[index].claim(now) {
+                    attempts.mark(index);
+                    return Ok(Pick::new(&self.servers[index], probe, false));
                 }
             }
             if attempts.in_backups {
@@ -125,30 +125,30 @@ impl Upstream {
     }
 
     /// All are out: the one whose last failure is longest ago is more use than an error page.
-    fn last_resort(&self, attempts: &mut Attempts) -> Option<Pick> {
+    fn last_resort(&self, attempts: &mut Attempts) -> Option<Pick<'_>> {
         let (index, server) = (0..)
             .zip(&self.servers)
             .filter(|(index, server)| server.may_be_asked() && !attempts.has_tried(*index))
             .min_by_key(|(_, server)| (server.is_backup(), server.last_failure()))?;
         attempts.mark(index);
-        Some(Pick { server: server.begin(), probe: true, last_resort: true })
+        Some(Pick::new(server, true, true))
     }
 
     /// A request begins; dropped with its end. Repeats are allowed by their number.
-    pub fn enter(self: &Arc<Self>) -> Running {
+    pub fn enter(&self) -> Running<'_> {
         self.requests.fetch_add(1, Relaxed);
-        Running { upstream: Arc::clone(self), repeats: 0 }
+        Running { upstream: self, repeats: 0 }
     }
 }
 
 /// A request that runs in an upstream.
 #[derive(Debug)]
-pub struct Running {
-    upstream: Arc<Upstream>,
+pub struct Running<'a> {
+    upstream: &'a Upstream,
     repeats: u32,
 }
 
-impl Running {
+impl Running<'_> {
     /// Whether the request may be repeated once more as far as the budget goes; if so it counts.
     pub fn may_repeat(&mut self) -> bool {
         let (requests, repeats) = (&self.upstream.requests, &self.upstream.repeats);
@@ -157,13 +157,9 @@ impl Running {
         self.repeats += u32::from(allowed);
         allowed
     }
-
-    pub fn upstream(&self) -> &Arc<Upstream> {
-        &self.upstream
-    }
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.upstream.requests.fetch_sub(1, Relaxed);
         self.upstream.repeats.fetch_sub(self.repeats, Relaxed);
@@ -185,14 +181,14 @@ impl Attempts {
     }
 }
 
-impl Pick {
-    fn of(choice: &Choice, now: u64) -> Option<Self> {
-        let probe = choice.server.claim(now)?;
-        Some(Self { server: choice.server.begin(), probe, last_resort: false })
+impl<'a> Pick<'a> {
+    fn new(server: &'a Server, probe: bool, last_resort: bool) -> Self {
+        server.begin();
+        Self { server, probe, last_resort }
     }
 
-    pub fn server(&self) -> &Arc<Server> {
-        &self.server
+    pub fn server(&self) -> &'a Server {
+        self.server
     }
 
     /// The server has answered properly. `latency` in milliseconds until its response began.
@@ -206,7 +202,7 @@ impl Pick {
     }
 }
 
-impl Drop for Pick {
+impl Drop for Pick<'_> {
     fn drop(&mut self) {
         self.server.end();
     }

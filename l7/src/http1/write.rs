@@ -20,8 +20,8 @@ pub struct Forwarding<'a> {
     pub pseudonym: &'a str,
 }
 
-/// Writes the head for the server. `body` is the framing it will get, `upgrade` whether it may switch protocols.
-pub fn request(request: &Request<'_>, body: Body, upgrade: bool, forwarding: Forwarding<'_>, out: &mut Vec<u8>) {
+/// Writes the head for the server, but for its end: see [`end_of_request`].
+pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method);
     out.push(b' ');
     out.extend_from_slice(request.target);
@@ -65,10 +65,18 @@ pub fn request(request: &Request<'_>, body: Body, upgrade: bool, forwarding: For
         out.extend_from_slice(request.authority);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Ends a head that [`request`] began. `body` is the framing that follows, `expect` whether the server is asked for a 100 first, `upgrade`
+/// whether it may switch protocols.
+pub fn end_of_request(body: Body, expect: bool, upgrade: bool, out: &mut Vec<u8>) {
     match body {
         Body::Length(length) => number_field("Content-Length", length, out),
         Body::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Body::None | Body::UntilClose => {}
+    }
+    if expect {
+        out.extend_from_slice(b"Expect: 100-continue\r\n");
     }
     if upgrade {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");

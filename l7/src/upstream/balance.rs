@@ -46,12 +46,6 @@ pub struct Walk {
     rehashes: u32,
 }
 
-#[derive(Debug)]
-pub struct Choice {
-    pub index: usize,
-    pub server: Arc<Server>,
-}
-
 impl Group {
     pub fn new(balance: Balance, members: Vec<(usize, Arc<Server>)>) -> Self {
         let members: Vec<_> = members
@@ -72,8 +66,8 @@ impl Group {
         Self { balance, members, total_weight, ring, random: Random::seeded() }
     }
 
-    /// The next server for a request; sets `busy` when one was left out only because it has enough to do.
-    pub fn choose(&mut self, attempts: &mut Attempts, key: &Key<'_>, now: u64, busy: &mut bool) -> Option<Choice> {
+    /// The next server for a request, by its index in the upstream; sets `busy` when one was left out only because it has enough to do.
+    pub fn choose(&mut self, attempts: &mut Attempts, key: &Key<'_>, now: u64, busy: &mut bool) -> Option<usize> {
         let mut any = false;
         for member in &mut self.members {
             let server = &member.server;
@@ -99,8 +93,7 @@ impl Group {
             Balance::Ewma => ewma::choose(&self.members, &mut self.random),
         };
         let at = found.or_else(|| round_robin::choose(&mut self.members, |_| true))?;
-        let member = &self.members[at];
-        Some(Choice { index: member.index, server: Arc::clone(&member.server) })
+        Some(self.members[at].index)
     }
 }
 

@@ -182,10 +182,9 @@ impl Server {
         Some(true)
     }
 
-    pub(super) fn begin(self: &Arc<Self>) -> Arc<Self> {
+    pub(super) fn begin(&self) {
         self.record.in_flight.fetch_add(1, Relaxed);
         self.record.requests.fetch_add(1, Relaxed);
-        Arc::clone(self)
     }
 
     pub(super) fn end(&self) {
