@@ -180,7 +180,7 @@ impl Client {
             Outgoing::Whole(Whole::new(head, spool, tail))
         } else {
             end_of_request(plan.body, plan.expects_continue, plan.websocket, head);
-            Outgoing::Streamed(Streamed::new(head, plan.body, plan.limits.body))
+            Outgoing::Streamed(Streamed::new(head, plan))
         };
         let upstream = &snapshot.upstreams[forward.upstream];
         let target = Target { upstream, client: self.peer.ip(), hashed: key };

@@ -45,6 +45,8 @@ pub struct Head {
     pub keep_alive: bool,
     /// Whether the server's connection goes on.
     pub reusable: bool,
+    /// A field that ends at this hop may stand among the trailers.
+    pub nominates: bool,
     pub upgraded: bool,
 }
 
@@ -133,7 +135,7 @@ impl Exchange<'_> {
                         sent = now;
                     }
                     // It may have said why before it closed.
-                    Err(SendError::Server(_)) => {
+                    Err(SendError::Server) => {
                         broken = true;
                         self.client.deadline.set(self.timeouts.read);
                     }
@@ -294,6 +296,7 @@ impl Replying<'_> {
             body: response.body,
             framed,
             keep_alive,
+            nominates: response.nominates,
             reusable: response.keep_alive && self.sent_all,
             upgraded,
         }

@@ -6,6 +6,7 @@ use crate::buffer::Buffer;
 use crate::http1::{Body, Reject};
 use crate::http1::body::Reader;
 use crate::http1::chunked::{self, Piece};
+use crate::plan::Plan;
 use crate::spool::Spool;
 use crate::stream::Stream;
 
@@ -22,7 +23,8 @@ pub enum Sent {
 /// Why it can't go on.
 #[derive(Debug)]
 pub enum SendError {
-    Server(io::Error),
+    /// Its connection is broken.
+    Server,
     /// Of the spool.
     File(io::Error),
     /// The client's body is no body.
@@ -57,7 +59,8 @@ pub struct Streamed<'a> {
     ended: bool,
     /// Bytes of the body that may still come.
     allowed: u64,
-    pub begun: bool,
+    begun: bool,
+    drop_trailers: bool,
 }
 
 impl<'a> Whole<'a> {
@@ -79,11 +82,11 @@ impl<'a> Whole<'a> {
         let total = (self.head.len() + self.tail.len()) as u64 + self.body.len();
         while self.sent < total {
             let written = match self.write(stream)? {
-                Ok(0) => return Err(SendError::Server(ErrorKind::WriteZero.into())),
+                Ok(0) => return Err(SendError::Server),
                 Ok(written) => written,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Sent::Blocked),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(SendError::Server(error)),
+                Err(_) => return Err(SendError::Server),
             };
             self.sent += written as u64;
         }
@@ -125,10 +128,18 @@ impl<'a> Whole<'a> {
 }
 
 impl<'a> Streamed<'a> {
-    /// `head` is used as scratch space once it has been sent. At most `limit` bytes of body are passed on.
-    pub fn new(head: &'a mut Vec<u8>, body: Body, limit: u64) -> Self {
-        let (reader, chunked) = (Reader::new(body), body == Body::Chunked);
-        Self { pending: head, written: 0, reader, chunked, ended: false, allowed: limit, begun: false }
+    /// `head` is used as scratch space once it has been sent.
+    pub fn new(head: &'a mut Vec<u8>, plan: &Plan) -> Self {
+        Self {
+            pending: head,
+            written: 0,
+            reader: Reader::new(plan.body),
+            chunked: plan.body == Body::Chunked,
+            ended: false,
+            allowed: plan.limits.body,
+            begun: false,
+            drop_trailers: plan.nominates,
+        }
     }
 
     /// Whether all of the body has come from the client.
@@ -140,11 +151,11 @@ impl<'a> Streamed<'a> {
         loop {
             if self.written < self.pending.len() {
                 match stream.try_write(&self.pending[self.written..]) {
-                    Ok(0) => return Err(SendError::Server(ErrorKind::WriteZero.into())),
+                    Ok(0) => return Err(SendError::Server),
                     Ok(written) => self.written += written,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Sent::Blocked),
                     Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                    Err(error) => return Err(SendError::Server(error)),
+                    Err(_) => return Err(SendError::Server),
                 }
                 self.begun = true;
                 continue;
@@ -180,7 +191,8 @@ impl<'a> Streamed<'a> {
                 input.consume(used);
                 self.ended = true;
                 if self.chunked {
-                    chunked::write_end(self.reader.trailers(), self.pending);
+                    let trailers = if self.drop_trailers { b"" } else { self.reader.trailers() };
+                    chunked::write_end(trailers, self.pending);
                 }
             }
         }

@@ -21,6 +21,8 @@ pub struct Plan {
     pub minor: u8,
     pub keep_alive: bool,
     pub expects_continue: bool,
+    /// A field that ends at this hop may stand among the trailers.
+    pub nominates: bool,
     /// The client asks for WebSocket, and may.
     pub websocket: bool,
     pub limits: Limits,
@@ -65,6 +67,7 @@ pub fn plan(
         minor: request.minor,
         keep_alive: request.keep_alive,
         expects_continue: request.expects_continue,
+        nominates: request.nominates,
         websocket: false,
         limits: listener.limits,
     };

@@ -72,11 +72,12 @@ pub async fn receive(client: &mut Client, plan: &Plan, spool: &mut Spool, tail: 
     }
     if plan.body == Body::Chunked {
         // A length serves everybody; only trailers need chunks.
-        if chunked::passed_on(reader.trailers()).next().is_some() {
+        let trailers = if plan.nominates { b"" } else { reader.trailers() };
+        if chunked::passed_on(trailers).next().is_some() {
             if spool.len() > 0 {
                 tail.extend_from_slice(b"\r\n");
             }
-            chunked::write_end(reader.trailers(), tail);
+            chunked::write_end(trailers, tail);
         } else {
             received.framing = Body::Length(spool.len());
         }

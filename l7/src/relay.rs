@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::exchange::{Answer, Server};
+use crate::exchange::{Answer, Head, Server};
 use crate::http1::Body;
 use crate::http1::body::Reader;
 use crate::http1::chunked::{self, Piece};
@@ -32,7 +32,7 @@ pub async fn relay(client: &mut Client, answer: &mut Answer, read: Duration, sen
         Body::None => relay.write(out, &[]).await,
         Body::Length(length) => relay.length(length, out).await,
         Body::Chunked | Body::UntilClose => {
-            relay.pieces(Reader::new(head.body), head.framed == Body::Chunked, out).await
+            relay.pieces(Reader::new(head.body), head, out).await
         }
     };
     match result {
@@ -103,7 +103,8 @@ impl Relay<'_> {
     }
 
     /// Passes a body on whose end is not known beforehand, as chunks or as it is. `out` begins with the head.
-    async fn pieces(&mut self, mut reader: Reader, chunked: bool, out: &mut Vec<u8>) -> Result<(), Relayed> {
+    async fn pieces(&mut self, mut reader: Reader, head: &Head, out: &mut Vec<u8>) -> Result<(), Relayed> {
+        let chunked = head.framed == Body::Chunked;
         loop {
             match reader.next(self.server.buffer.data()) {
                 Ok(Piece::Data { framing, length }) => {
@@ -114,7 +115,7 @@ impl Relay<'_> {
                 Ok(Piece::End(used)) => {
                     self.server.buffer.consume(used);
                     if chunked {
-                        chunked::write_end(reader.trailers(), out);
+                        chunked::write_end(if head.nominates { b"" } else { reader.trailers() }, out);
                     }
                     return self.flush(out).await;
                 }

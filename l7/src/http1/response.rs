@@ -64,7 +64,6 @@ struct Head<'h, 'a> {
     used: usize,
     minor: u8,
     status: u16,
-    reason: &'a str,
     fields: &'h [Header<'a>],
 }
 
@@ -75,10 +74,10 @@ fn read<'h, 'a>(input: &'a [u8], space: &'h mut [Header<'a>]) -> Result<Option<H
     let Status::Complete(used) = config.parse_response(&mut response, input)? else {
         return Ok(None);
     };
-    let (Some(minor), Some(status), Some(reason)) = (response.version, response.code, response.reason) else {
+    let (Some(minor), Some(status)) = (response.version, response.code) else {
         return Err(httparse::Error::Status);
     };
-    Ok(Some(Head { used, minor, status, reason, fields: response.headers }))
+    Ok(Some(Head { used, minor, status, fields: response.headers }))
 }
 
 fn finish<T>(

@@ -95,9 +95,13 @@ pub fn host_of(authority: &[u8]) -> &[u8] {
 /// # Errors
 /// 400 for a bad or a zero escape, and for a path that climbs above its root.
 pub fn normal_path(target: &[u8]) -> Result<Cow<'_, [u8]>, Reject> {
+    if target == b"*" {
+        // The server as a whole.
+        return Ok(Cow::Borrowed(b"/"));
+    }
     let path = &target[..memchr::memchr(b'?', target).unwrap_or(target.len())];
-    let plain = memchr::memchr2(b'%', b';', path).is_none() && !path.windows(2).any(|two| matches!(two, b"//" | b"/."));
-    if plain || path == b"*" {
+    let plain = memchr::memchr(b'%', path).is_none() && !path.windows(2).any(|two| matches!(two, b"//" | b"/."));
+    if plain {
         return Ok(Cow::Borrowed(path));
     }
     let decoded = decode(path)?;
