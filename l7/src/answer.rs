@@ -57,7 +57,8 @@ pub async fn last_hop(client: &mut Client, plan: &Plan, out: &mut Vec<u8>) -> Af
 }
 
 /// Does what a route without an upstream says.
-pub async fn route(client: &mut Client, plan: &Plan, action: &Action, out: &mut Vec<u8>) -> After {
+/// `location`: of a redirect, filled in.
+pub async fn route(client: &mut Client, plan: &Plan, action: &Action, location: &[u8], out: &mut Vec<u8>) -> After {
     let keep_alive = skip_body(client, plan);
     let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive };
     match action {
@@ -65,7 +66,11 @@ pub async fn route(client: &mut Client, plan: &Plan, action: &Action, out: &mut 
             let body = (!body.is_empty()).then_some(body.as_str());
             page(*status).send(client, &[], body, out).await
         }
-        Action::Redirect { status, location } => page(*status).send(client, &[("Location", location)], None, out).await,
+        Action::Redirect { status, .. } => {
+            // Of a checked target and host: ASCII.
+            let location = String::from_utf8_lossy(location);
+            page(*status).send(client, &[("Location", &location)], None, out).await
+        }
         Action::Proxy(_) => page(500).send(client, &[], None, out).await,
     }
 }

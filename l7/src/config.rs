@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use regex::bytes::Regex;
+
 /// Everything the proxy does. Listeners refer to upstreams by index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Proxy {
@@ -20,8 +22,8 @@ pub struct Listener {
     pub limits: Limits,
 }
 
-/// What requests look like and where they go. Of the routes that fit a request the most specific one is taken: by host (exact before
-/// wildcard before any), then by path (exact, longest prefix), then the first of the file.
+/// What requests look like and where they go. Of the routes that fit a request the most specific one is taken: by host (exact, longest
+/// wildcard, pattern, any), then by path (exact, pattern, longest prefix), then the first of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub host: Host,
@@ -36,13 +38,45 @@ pub enum Host {
     Exact(String),
     /// `*.example.org`: any number of labels before this suffix, which begins with its dot.
     Wildcard(String),
+    /// Found anywhere in the host, which is compared in lower case.
+    Pattern(Pattern),
 }
+
+/// A regular expression. Equal when written alike.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// # Errors
+    /// When it is none.
+    pub fn new(text: &str) -> Result<Self, regex::Error> {
+        Regex::new(text).map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    pub fn is_match(&self, bytes: &[u8]) -> bool {
+        self.0.is_match(bytes)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pattern {}
 
 /// Compared with the path of the target after percent-decoding and removal of dot segments; the query does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Path {
     Exact(String),
     Prefix(String),
+    /// Found anywhere in the path.
+    Pattern(Pattern),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +87,8 @@ pub enum Action {
         status: u16,
         body: String,
     },
-    /// A redirect with this status; `location` is sent as it is.
+    /// A redirect with this status. In `location` `$host` stands for the host of the request without its port, `$request_uri` for its
+    /// target.
     Redirect {
         status: u16,
         location: String,
@@ -179,7 +214,7 @@ impl Default for Limits {
             request_line: 16 << 10,
             head: 64 << 10,
             fields: 128,
-            body: u64::MAX,
+            body: 1 << 30,
             body_in_memory: 1 << 20,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_mins(1),

@@ -46,7 +46,8 @@ pub enum To {
     LastHop,
 }
 
-/// Makes a plan, and writes to `head` what a server gets to see of the request, but for the end of its head; to `key` what is hashed.
+/// Makes a plan, and writes to `head` what a server gets to see of the request, but for the end of its head, or the location of a
+/// redirect; to `key` what is hashed.
 ///
 /// # Errors
 /// When the target makes no sense, or no route fits.
@@ -79,6 +80,10 @@ pub fn plan(
         return Err(Reject::new(404, "no route"));
     };
     plan.to = To::Route { route };
+    if let Action::Redirect { location, .. } = &listener.routes[route].action {
+        head.clear();
+        write_location(location, request, head);
+    }
     if let Action::Proxy(forward) = &listener.routes[route].action {
         plan.to = To::Upstream { route };
         plan.websocket = request.websocket && forward.websocket;
@@ -93,4 +98,26 @@ pub fn plan(
         }
     }
     Ok(plan)
+}
+
+/// Fills in `$host` and `$request_uri`.
+fn write_location(template: &str, request: &Request<'_>, out: &mut Vec<u8>) {
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let name = &rest[at + 1..];
+        let known: [(&str, &[u8]); 2] =
+            [("request_uri", request.target), ("host", target::host_of(request.authority))];
+        match known.iter().find(|(known, _)| name.starts_with(known)) {
+            Some((known, value)) => {
+                out.extend_from_slice(value);
+                rest = &name[known.len()..];
+            }
+            None => {
+                out.push(b'$');
+                rest = name;
+            }
+        }
+    }
+    out.extend_from_slice(rest.as_bytes());
 }

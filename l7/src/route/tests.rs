@@ -48,3 +48,26 @@ fn there_may_be_none_and_the_first_of_equals_counts() {
     assert_eq!(router.find(b"x", b"/a"), Some(0));
     assert_eq!(Router::new(&[]).find(b"x", b"/"), None);
 }
+
+#[test]
+fn patterns_stand_between_exact_and_prefix_and_between_wildcard_and_any() {
+    let pattern = |text| crate::config::Pattern::new(text).unwrap();
+    let router = Router::new(&[
+        route(Host::Any, prefix("/images/")),
+        route(Host::Any, Path::Pattern(pattern(r"\.(gif|png)$"))),
+        route(Host::Any, Path::Exact("/images/a.png".to_owned())),
+        route(Host::Any, Path::Pattern(pattern(r"\.png$"))),
+        route(Host::Pattern(pattern(r"^www\d+\.")), prefix("/")),
+        route(Host::Wildcard(".example.org".to_owned()), prefix("/")),
+    ]);
+    for (host, path, route) in [
+        ("a", "/images/a.jpg", Some(0)),
+        ("a", "/images/b.png", Some(1)),
+        ("a", "/images/a.png", Some(2)),
+        ("WWW7.test:80", "/x", Some(4)),
+        ("www7.example.org", "/x", Some(5)),
+        ("other", "/x", None),
+    ] {
+        assert_eq!(router.find(host.as_bytes(), path.as_bytes()), route, "{host}{path}");
+    }
+}
