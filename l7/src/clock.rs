@@ -6,10 +6,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Milliseconds of a clock that never goes back and is the same in all threads; it begins at some hours, so that "long ago" is not below zero.
-pub fn millis() -> u64 {
+/// Microseconds of a clock that never goes back and is the same in all threads; it begins at some hours, so that "long ago" is not below
+/// zero.
+pub fn micros() -> u64 {
     const HEAD_START: Duration = Duration::from_hours(24);
-    (BEGIN.elapsed() + HEAD_START).as_millis() as u64
+    (BEGIN.elapsed() + HEAD_START).as_micros() as u64
+}
+
+/// [`micros`] in milliseconds.
+pub fn millis() -> u64 {
+    micros() / 1000
 }
 
 /// Runs `take` with the current IMF-fixdate (RFC 9110 section 5.6.7), made once a second per thread.

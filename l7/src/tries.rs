@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::answer::End;
-use crate::clock::millis;
+use crate::clock::{micros, millis};
 use crate::exchange::{Answer, Exchange, Failed};
 use crate::failover::{self, Decision, Failure, Next, Progress, decide};
 use crate::http1::Reject;
@@ -41,12 +41,13 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
     // The last response of a server that was no good: better than an error page of ours.
     let mut kept: Option<(Answer, Pick<'_>)> = None;
     loop {
-        let asked = millis();
+        let asked = micros();
         let result = exchange.ask(pick.server().address(), fresh, std::mem::take(&mut out)).await;
+        let latency = micros() - asked;
         let now = millis();
         let (failure, answer) = match result {
             Ok(answer) if !failover::is_failure(policy, answer.head.status) => {
-                pick.succeeded(now - asked);
+                pick.succeeded(latency);
                 return Outcome::Answer(answer, pick);
             }
             Ok(answer) => (Failure::Status(answer.head.status), Some(answer)),

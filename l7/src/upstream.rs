@@ -1,11 +1,13 @@
 //! Upstreams: groups of servers, their state shared by all workers, and the choice among them.
 //!
 //! * [`server`]: what is known of one server: failures, requests in flight, latency
+//! * `latencies`: their distribution
 //! * [`balance`]: the algorithms, one file each
 //!
 //! A request asks [`Upstream::pick`] once per try and says how it went. Everything here takes the time as an argument.
 
 pub mod balance;
+mod latencies;
 pub mod server;
 
 use std::net::IpAddr;
@@ -88,7 +90,13 @@ impl Upstream {
             .collect();
         let group = |backup: bool| {
             let members = (0..).zip(&servers).filter(|(_, server)| server.is_backup() == backup);
-            Mutex::new(Group::new(config.balance, members.map(|(index, server)| (index, Arc::clone(server))).collect()))
+            let mut group =
+                Group::new(config.balance, members.map(|(index, server)| (index, Arc::clone(server))).collect());
+            if let Some(before) = before {
+                let before = if backup { &before.backups } else { &before.primaries };
+                group.go_on_from(&before.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+            Mutex::new(group)
         };
         let (primaries, backups) = (group(false), group(true));
         Self { primaries, backups, servers, config, requests: AtomicU32::new(0), repeats: AtomicU32::new(0) }
@@ -191,7 +199,7 @@ impl<'a> Pick<'a> {
         self.server
     }
 
-    /// The server has answered properly. `latency` in milliseconds until its response began.
+    /// The server has answered properly. `latency` in microseconds until its response began.
     pub fn succeeded(&self, latency: u64) {
         self.server.succeeded(self.probe, latency);
     }

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use headgate_api::{
-    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Problem, Protocol, Rates, ReloadReport,
+    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Problem, Protocol, Proxy, Rates, ReloadReport,
     Server, ServerReport, ServerState, Service, ServiceSummary, Services, Stats, Status, VERSION, Worker, XdpMode,
 };
 
@@ -188,6 +188,7 @@ fn status() -> Status {
             frames: Frames::default(),
         },
         services: vec![summary("web", "192.168.162.130:80", 2), summary("mail", "[2001:db8::5]:25", 0)],
+        proxy: Proxy::default(),
         last_reload: Some(LastReload { at: "2026-01-02T03:04:05Z".into(), ok: true, message: "2 changes".into() }),
     }
 }
@@ -231,7 +232,7 @@ fn reload_outcomes() {
 fn server_outcomes() {
     let report = |state, weight, effective_weight| {
         let (service, address) = ("web".to_owned(), "[2001:db8::1]:80".parse().unwrap());
-        server::Report(ServerReport { version: VERSION, service, address, state, weight, effective_weight }).to_string()
+        server::Report::Service(ServerReport { version: VERSION, service, address, state, weight, effective_weight }).to_string()
     };
     assert_eq!(
         report(ServerState::Drain, 2, 0),

@@ -66,6 +66,19 @@ impl Group {
         Self { balance, members, total_weight, ring, random: Random::seeded() }
     }
 
+    /// Takes over where round robin has come to: a reload must not begin with the first server again.
+    pub fn go_on_from(&mut self, before: &Self) {
+        for member in &mut self.members {
+            let same = |known: &&Member| {
+                known.server.address() == member.server.address() && known.server.name() == member.server.name()
+            };
+            if let Some(known) = before.members.iter().find(same) {
+                member.current = known.current;
+                member.effective = known.effective.min(i64::from(member.server.weight()));
+            }
+        }
+    }
+
     /// The next server for a request, by its index in the upstream; sets `busy` when one was left out only because it has enough to do.
     pub fn choose(&mut self, attempts: &mut Attempts, key: &Key<'_>, now: u64, busy: &mut bool) -> Option<usize> {
         let mut any = false;

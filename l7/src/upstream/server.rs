@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::latencies::Latencies;
 use crate::config;
 
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
@@ -35,8 +36,9 @@ pub struct Record {
     window: Mutex<VecDeque<u64>>,
     /// Lost weight not yet given back; read and cleared by round robin.
     lost_weight: AtomicU32,
-    /// Microseconds.
+    /// Microseconds, as a peak EWMA.
     latency: AtomicU64,
+    latencies: Latencies,
     /// False while active checks fail.
     checked_down: AtomicBool,
     admin: AtomicU8,
@@ -110,6 +112,11 @@ impl Server {
     /// Peak EWMA of the time until a response begins, in microseconds.
     pub fn latency(&self) -> u64 {
         self.record.latency.load(Relaxed)
+    }
+
+    /// Of the times until a response began this one, in microseconds: e.g. 0.99 for the one that 99 in 100 are not above. `None` without any.
+    pub fn latency_at(&self, quantile: f64) -> Option<u64> {
+        self.record.latencies.at(quantile)
     }
 
     pub fn state(&self, now: u64) -> State {
@@ -197,7 +204,8 @@ impl Server {
             self.record.probing.store(false, Relaxed);
             self.record.out_until.store(0, Relaxed);
         }
-        let (latency, average) = (latency * 1000, self.record.latency.load(Relaxed));
+        self.record.latencies.record(latency);
+        let average = self.record.latency.load(Relaxed);
         let next = if latency >= average { latency } else { average - ((average - latency) >> EWMA_SHIFT) };
         self.record.latency.store(next, Relaxed);
     }
