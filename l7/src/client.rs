@@ -157,7 +157,9 @@ impl Client {
         let routes = &snapshot.listeners[listener].0.routes;
         match plan.to {
             To::LastHop => answer::last_hop(self, plan, &mut scratch.out).await,
-            To::Route { route } => answer::route(self, plan, &routes[route].action, &scratch.head, &mut scratch.out).await,
+            To::Route { route } => {
+                answer::route(self, plan, &routes[route].action, &scratch.head, &mut scratch.out).await
+            }
             To::Upstream { route } => match &routes[route].action {
                 Action::Proxy(forward) => self.forward(snapshot, plan, forward, scratch).await,
                 other => answer::route(self, plan, other, &scratch.head, &mut scratch.out).await,

@@ -3,9 +3,9 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use crate::buffer::Buffer;
-use crate::http1::{Body, Reject};
 use crate::http1::body::Reader;
 use crate::http1::chunked::{self, Piece};
+use crate::http1::{Body, Reject};
 use crate::plan::Plan;
 use crate::spool::Spool;
 use crate::stream::Stream;

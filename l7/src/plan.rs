@@ -106,17 +106,13 @@ fn write_location(template: &str, request: &Request<'_>, out: &mut Vec<u8>) {
     while let Some(at) = rest.find('$') {
         out.extend_from_slice(&rest.as_bytes()[..at]);
         let name = &rest[at + 1..];
-        let known: [(&str, &[u8]); 2] =
-            [("request_uri", request.target), ("host", target::host_of(request.authority))];
-        match known.iter().find(|(known, _)| name.starts_with(known)) {
-            Some((known, value)) => {
-                out.extend_from_slice(value);
-                rest = &name[known.len()..];
-            }
-            None => {
-                out.push(b'$');
-                rest = name;
-            }
+        let known: [(&str, &[u8]); 2] = [("request_uri", request.target), ("host", target::host_of(request.authority))];
+        if let Some((known, value)) = known.iter().find(|(known, _)| name.starts_with(known)) {
+            out.extend_from_slice(value);
+            rest = &name[known.len()..];
+        } else {
+            out.push(b'$');
+            rest = name;
         }
     }
     out.extend_from_slice(rest.as_bytes());

@@ -84,6 +84,3 @@ pub async fn receive(client: &mut Client, plan: &Plan, spool: &mut Spool, tail: 
     }
     Ok(received)
 }
-
-#[cfg(test)]
-mod tests;

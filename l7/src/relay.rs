@@ -31,9 +31,7 @@ pub async fn relay(client: &mut Client, answer: &mut Answer, read: Duration, sen
     let result = match head.body {
         Body::None => relay.write(out, &[]).await,
         Body::Length(length) => relay.length(length, out).await,
-        Body::Chunked | Body::UntilClose => {
-            relay.pieces(Reader::new(head.body), head, out).await
-        }
+        Body::Chunked | Body::UntilClose => relay.pieces(Reader::new(head.body), head, out).await,
     };
     match result {
         Ok(()) => Relayed::Whole,
@@ -138,13 +136,7 @@ impl Relay<'_> {
         }
     }
 
-    async fn piece(
-        &mut self,
-        framing: usize,
-        length: usize,
-        chunked: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Relayed> {
+    async fn piece(&mut self, framing: usize, length: usize, chunked: bool, out: &mut Vec<u8>) -> Result<(), Relayed> {
         if chunked {
             chunked::write_size(length, out);
         }

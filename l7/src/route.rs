@@ -67,7 +67,8 @@ impl Router {
         let host = host.strip_suffix(b".").unwrap_or(host).to_ascii_lowercase();
         let exact = || self.exact.get(&*host).and_then(|paths| paths.find(path));
         let fits = |suffix: &[u8]| host.len() > suffix.len() && host.ends_with(suffix);
-        let wildcard = || self.wildcards.iter().filter(|(suffix, _)| fits(suffix)).find_map(|(_, paths)| paths.find(path));
+        let wildcard =
+            || self.wildcards.iter().filter(|(suffix, _)| fits(suffix)).find_map(|(_, paths)| paths.find(path));
         let pattern = || {
             self.patterns.iter().filter(|(pattern, _)| pattern.is_match(&host)).find_map(|(_, paths)| paths.find(path))
         };

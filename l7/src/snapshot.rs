@@ -17,11 +17,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// `before`: what was in use until now; its servers keep what is known about them.
     pub fn new(proxy: Proxy, before: &Self) -> Self {
-        let upstream = |config: crate::config::Upstream| {
-            match before.upstreams.iter().find(|known| known.config().name == config.name) {
-                Some(known) if *known.config() == config => Arc::clone(known),
-                known => Arc::new(Upstream::new(config, known.map(Arc::as_ref))),
-            }
+        let upstream = |config: crate::config::Upstream| match before
+            .upstreams
+            .iter()
+            .find(|known| known.config().name == config.name)
+        {
+            Some(known) if *known.config() == config => Arc::clone(known),
+            known => Arc::new(Upstream::new(config, known.map(Arc::as_ref))),
         };
         let listener = |config: Listener| {
             let router = Router::new(&config.routes);

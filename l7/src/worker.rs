@@ -48,9 +48,12 @@ pub struct Worker {
     pub timers: Timers,
     pub idle: Idle,
     /// The snapshot, counted in this thread: a count that all threads share would be fought for at each request.
-    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    snapshot: RefCell<LocalSnapshot>,
     scratch: RefCell<Vec<Scratch>>,
 }
+
+#[allow(clippy::redundant_allocation, reason = "the outer count is the point")]
+pub type LocalSnapshot = Rc<Arc<Snapshot>>;
 
 /// Memory that a request needs while it runs.
 #[derive(Debug, Default)]
@@ -74,7 +77,7 @@ impl Worker {
     }
 
     /// What is in force now.
-    pub fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    pub fn snapshot(&self) -> LocalSnapshot {
         let now = self.shared.snapshot.load();
         let mut known = self.snapshot.borrow_mut();
         if !Arc::ptr_eq(&now, &known) {

@@ -22,7 +22,9 @@ pub async fn write_all(stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
         match stream.try_write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(length) => bytes = &bytes[length..],
-            Err(error) if error.kind() == ErrorKind::WouldBlock => poll_fn(|context| stream.poll_write_ready(context)).await?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                poll_fn(|context| stream.poll_write_ready(context)).await?;
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -36,7 +38,9 @@ pub async fn write_slices(stream: &Stream, mut slices: &mut [IoSlice<'_>]) -> io
         match stream.try_write_vectored(slices) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(length) => IoSlice::advance_slices(&mut slices, length),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => poll_fn(|context| stream.poll_write_ready(context)).await?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                poll_fn(|context| stream.poll_write_ready(context)).await?;
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -24,8 +24,8 @@ pub use report::{CheckReport, Problem, ReloadReport, ServerReport};
 pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, ServerChange};
 pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
 pub use status::{
-    Dataplane, Frames, Interface, LastReload, Proxy, ProxyListener, ProxyWorker, ServiceSummary, Status, UpstreamSummary,
-    Worker, XdpMode,
+    Dataplane, Frames, Interface, LastReload, Proxy, ProxyListener, ProxyWorker, ServiceSummary, Status,
+    UpstreamSummary, Worker, XdpMode,
 };
 pub use upstream::{Latency, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, Upstreams};
 

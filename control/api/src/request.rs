@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConnectionFilter, Connections, ReloadReport, ServerReport, Services, Status, UpstreamServerReport, Upstreams, VERSION,
+    ConnectionFilter, Connections, ReloadReport, ServerReport, Services, Status, UpstreamServerReport, Upstreams,
+    VERSION,
 };
 
 /// What a client writes: `{"version":1,"request":"services","name":"web"}`.
@@ -75,7 +76,7 @@ pub enum ServerChange {
 #[serde(tag = "response", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Response {
-    Status(Status),
+    Status(Box<Status>),
     Services(Services),
     Connections(Connections),
     Reload(ReloadReport),

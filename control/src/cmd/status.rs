@@ -29,7 +29,7 @@ Examples:
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     let status = global.ask(Request::Status, |response| match response {
-        Response::Status(status) => Some(status),
+        Response::Status(status) => Some(*status),
         _ => None,
     })?;
     if args.json {
@@ -47,7 +47,8 @@ pub(super) struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Status { node, headgate, pid, uptime_s, generation, dataplane, services, proxy, last_reload, .. } = &self.status;
+        let Status { node, headgate, pid, uptime_s, generation, dataplane, services, proxy, last_reload, .. } =
+            &self.status;
         writeln!(f, "{node}: headgate {headgate}, pid {pid}, up {}, configuration {generation}", elapsed(*uptime_s))?;
         if let Some(reload) = last_reload {
             let (word, colour) = if reload.ok { ("done", Colour::Good) } else { ("refused", Colour::Bad) };

@@ -109,7 +109,7 @@ pub fn diff(old: &Model, new: &Model) -> Vec<Change> {
 
 /// A kind of section that has a name, and maybe servers.
 struct Kind<T: 'static, S: 'static> {
-    kind: &'static str,
+    word: &'static str,
     name: fn(&T) -> &str,
     rows: &'static [Row<T>],
     servers: Option<Servers<T, S>>,
@@ -124,7 +124,7 @@ struct Servers<T: 'static, S: 'static> {
 }
 
 const SERVICES: Kind<Service, Server> = Kind {
-    kind: "service",
+    word: "service",
     name: Service::name,
     rows: SERVICE,
     servers: Some(Servers {
@@ -211,19 +211,19 @@ fn named<T, S>(kind: &Kind<T, S>, old: &[T], new: &[T], changes: &mut Vec<Change
     let find = |list: &'_ [T], name: &str| list.iter().position(|one| (kind.name)(one) == name);
     let name = |one: &T| (kind.name)(one).to_owned();
     for gone in old.iter().filter(|one| find(new, (kind.name)(one)).is_none()) {
-        changes.push(Change::Removed { kind: kind.kind, name: name(gone) });
+        changes.push(Change::Removed { kind: kind.word, name: name(gone) });
     }
     for one in new {
         let Some(before) = find(old, (kind.name)(one)) else {
             let servers = kind.servers.as_ref().map(|servers| (servers.of)(one).len());
-            changes.push(Change::Added { kind: kind.kind, name: name(one), servers });
+            changes.push(Change::Added { kind: kind.word, name: name(one), servers });
             continue;
         };
         for (key, from, to) in rows(kind.rows, &old[before], one) {
-            changes.push(Change::Changed { kind: kind.kind, name: name(one), key, from, to });
+            changes.push(Change::Changed { kind: kind.word, name: name(one), key, from, to });
         }
         if let Some(servers) = &kind.servers {
-            server_changes((kind.kind, &name(one)), servers, (&old[before], one), changes);
+            server_changes((kind.word, &name(one)), servers, (&old[before], one), changes);
         }
     }
 }

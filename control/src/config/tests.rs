@@ -58,6 +58,13 @@ fn the_reference_shows_the_defaults_of_services() {
     let full = good(&reference_in_full()).model;
     assert_eq!(full.services(), good(&minimal).model.services());
     assert_eq!(full.addresses().len(), 1);
+    let minimal = "[[upstream]]\nname = \"app\"\nbalance = \"round_robin\"\n[[upstream.server]]\naddress = \"10.0.0.11:8080\"\n\
+                   [[listener]]\nname = \"http\"\naddress = [\"0.0.0.0:80\"]\n[[listener.route]]\n\
+                   host = \"www.example.org\"\nupstream = \"app\"\n";
+    let (full, minimal) = (full.proxy().config().clone(), good(minimal).model.proxy().config().clone());
+    assert_eq!(full.upstreams, minimal.upstreams);
+    assert_eq!(full.listeners[0].limits, minimal.listeners[0].limits);
+    assert_eq!(full.listeners[0].routes[0], minimal.listeners[0].routes[0]);
 }
 
 #[test]
@@ -67,10 +74,13 @@ fn the_reference_names_every_key() {
     for (path, keys) in &raw::ALL_KEYS {
         let mut tables = vec![document.get_ref().clone()];
         for part in path.split('.').filter(|p| !p.is_empty()) {
-            let inner = tables.iter().filter_map(|table| table.get(part)).flat_map(|value| match value.get_ref().clone() {
-                DeValue::Array(array) => array.iter().map(|item| item.get_ref().as_table().unwrap().clone()).collect(),
-                value => vec![value.as_table().unwrap().clone()],
-            });
+            let inner =
+                tables.iter().filter_map(|table| table.get(part)).flat_map(|value| match value.get_ref().clone() {
+                    DeValue::Array(array) => {
+                        array.iter().map(|item| item.get_ref().as_table().unwrap().clone()).collect()
+                    }
+                    value => vec![value.as_table().unwrap().clone()],
+                });
             tables = inner.collect();
             assert!(!tables.is_empty(), "{path} is not in the reference");
         }

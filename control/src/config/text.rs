@@ -163,7 +163,9 @@ pub(super) fn show_match(host: &Host, path: &Path) -> String {
 pub(super) fn location(text: &str) -> Result<String, &'static str> {
     match text {
         "" => Err("it is empty"),
-        _ if !text.bytes().all(|b| b.is_ascii_graphic()) => Err("spaces and non-ASCII characters must be percent-encoded"),
+        _ if !text.bytes().all(|b| b.is_ascii_graphic()) => {
+            Err("spaces and non-ASCII characters must be percent-encoded")
+        }
         _ => Ok(text.to_owned()),
     }
 }

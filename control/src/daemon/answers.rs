@@ -23,7 +23,7 @@ impl Daemon {
     /// Carries out a request of the control socket.
     pub(super) async fn answer(&mut self, request: Request) -> Response {
         match request {
-            Request::Status => Response::Status(self.status()),
+            Request::Status => Response::Status(Box::new(self.status())),
             Request::Services { name, rates, zero } => self.services(name.as_deref(), rates, zero),
             Request::Connections { filter } => Response::Connections(self.connections(&filter)),
             Request::Reload | Request::Server { .. } if self.draining.is_some() => {

@@ -27,24 +27,23 @@ pub struct Proxy {
 impl Proxy {
     /// Goes over to the model; runtime changes end. When it fails everything is as before.
     pub fn apply(&mut self, model: &model::Proxy) -> Result<()> {
-        if self.pool.is_none() && !model.is_used() {
-            return Ok(());
+        let is_new = self.pool.is_none();
+        if is_new && model.is_used() {
+            self.cores = cores(model.workers());
+            self.pool = Some(Pool::start(&self.cores).context("cannot start the proxy")?);
         }
-        let mut started = None;
-        let pool = match &mut self.pool {
-            Some(pool) => pool,
-            None => {
-                self.cores = cores(model.workers());
-                started.insert(Pool::start(&self.cores).context("cannot start the proxy")?)
-            }
+        let Some(pool) = &mut self.pool else {
+            return Ok(());
         };
-        pool.apply(model.config().clone()).context("proxy")?;
+        if let Err(error) = pool.apply(model.config().clone()) {
+            self.pool = self.pool.take().filter(|_| !is_new);
+            return Err(error).context("proxy");
+        }
         for server in pool.snapshot().upstreams.iter().flat_map(|upstream| upstream.servers()) {
             server.set_admin(Admin::Enabled);
         }
         self.configured = model.config().clone();
         self.weights.clear();
-        self.pool = started.or(self.pool.take());
         Ok(())
     }
 

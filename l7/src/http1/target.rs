@@ -30,9 +30,12 @@ pub fn parse<'a>(method: &[u8], text: &'a [u8], tls: bool) -> Result<Target<'a>,
         return if fits { Ok(Target { text, authority: None }) } else { Err(Reject::bad("* without OPTIONS")) };
     }
     let (scheme, rest) = split_scheme(text).ok_or(Reject::bad("form of the request target"))?;
-    if tls != scheme.eq_ignore_ascii_case(b"https") {
-        let known = scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https");
-        return Err(Reject::new(if known { 421 } else { 400 }, "scheme of the request target"));
+    let https = scheme.eq_ignore_ascii_case(b"https");
+    if !https && !scheme.eq_ignore_ascii_case(b"http") {
+        return Err(Reject::bad("scheme of the request target"));
+    }
+    if https != tls {
+        return Err(Reject::new(421, "scheme of the request target"));
     }
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);

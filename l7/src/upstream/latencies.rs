@@ -28,7 +28,10 @@ impl Latencies {
     /// The value at a quantile.
     pub fn at(&self, quantile: f64) -> Option<u64> {
         let histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        histogram.as_ref().filter(|histogram| !histogram.is_empty()).map(|histogram| histogram.value_at_quantile(quantile))
+        histogram
+            .as_ref()
+            .filter(|histogram| !histogram.is_empty())
+            .map(|histogram| histogram.value_at_quantile(quantile))
     }
 }
 

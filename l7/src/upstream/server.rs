@@ -200,6 +200,7 @@ impl Server {
 
     pub(super) fn succeeded(&self, probe: bool, latency: u64) {
         if probe {
+            tracing::info!(server = self.name(), "the server works again");
             self.window().clear();
             self.record.probing.store(false, Relaxed);
             self.record.out_until.store(0, Relaxed);
@@ -228,7 +229,9 @@ impl Server {
         // A server that was out fails its probe with a single failure.
         if window.len() >= self.max_fails as usize || self.record.out_until.load(Relaxed) != 0 {
             self.record.probing.store(false, Relaxed);
-            self.record.out_until.store((now + timeout).max(1), Relaxed);
+            if self.record.out_until.swap((now + timeout).max(1), Relaxed) == 0 {
+                tracing::warn!(server = self.name(), "the server has failed and is left out");
+            }
         }
     }
 

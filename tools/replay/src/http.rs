@@ -66,6 +66,12 @@ pub fn play<L: Lane>(cases: &Cases, lanes: Vec<L>, mut tell: impl FnMut(Verdict)
     })
 }
 
+/// A pause that a case is about: no wait for anything.
+#[allow(clippy::disallowed_methods, reason = "the corpus says so")]
+fn pause(millis: u64) {
+    std::thread::sleep(Duration::from_millis(millis));
+}
+
 /// The index of the next case, if there is one.
 fn take(next: &AtomicUsize, count: usize) -> Option<usize> {
     Some(next.fetch_add(1, Relaxed)).filter(|index| *index < count)

@@ -7,7 +7,7 @@ use crate::config::model::balance_word;
 use crate::config::text::{show_duration, show_match, show_size};
 
 const UPSTREAMS: Kind<Upstream, Server> = Kind {
-    kind: "upstream",
+    word: "upstream",
     name: |upstream| &upstream.name,
     rows: UPSTREAM,
     servers: Some(Servers {
@@ -48,7 +48,7 @@ struct Shown {
 }
 
 const LISTENERS: Kind<Shown, ()> =
-    Kind { kind: "listener", name: |listener| &listener.name, rows: LISTENER, servers: None };
+    Kind { word: "listener", name: |listener| &listener.name, rows: LISTENER, servers: None };
 
 const LISTENER: &[Row<Shown>] = &[
     ("address", |l| l.addresses.clone()),
@@ -112,8 +112,7 @@ fn hash(balance: Balance) -> &'static str {
 }
 
 fn retry_on(retry: &Retry) -> String {
-    let named =
-        [("error", retry.on_error), ("timeout", retry.on_timeout), ("invalid_header", retry.on_invalid_header)];
+    let named = [("error", retry.on_error), ("timeout", retry.on_timeout), ("invalid_header", retry.on_invalid_header)];
     let words = named.iter().filter(|(_, on)| *on).map(|(word, _)| (*word).to_owned());
     list(&words.chain(retry.on_status.iter().map(|status| format!("http_{status}"))).collect::<Vec<_>>())
 }

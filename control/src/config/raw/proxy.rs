@@ -40,16 +40,7 @@ pub(in crate::config) static LIMITS: Keys = Keys {
     later: &[],
 };
 pub(in crate::config) static ROUTE: Keys = Keys {
-    supported: &[
-        "host",
-        "path",
-        "upstream",
-        "respond",
-        "redirect",
-        "timeouts",
-        "request_buffering",
-        "websocket",
-    ],
+    supported: &["host", "path", "upstream", "respond", "redirect", "timeouts", "request_buffering", "websocket"],
     later: &["root"],
 };
 pub(in crate::config) static RESPOND: Keys = Keys { supported: &["status", "body"], later: &[] };
@@ -234,9 +225,8 @@ impl Route {
         Self {
             place: section.place().clone(),
             host: section.field("host", |v| v.parse("a host, \"*.example.org\" or \"~ pattern\"", text::host)),
-            path: section.field("path", |v| {
-                v.parse("a path such as \"/\", \"= /exact\" or \"~ pattern\"", text::route_path)
-            }),
+            path: section
+                .field("path", |v| v.parse("a path such as \"/\", \"= /exact\" or \"~ pattern\"", text::route_path)),
             upstream: section.field("upstream", |v| v.parse("the name of an upstream", text::name)),
             respond: section.section("respond", &RESPOND).map(|s| Respond {
                 status: s.field("status", |v| v.integer(200..=599, "")),

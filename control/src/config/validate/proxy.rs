@@ -50,12 +50,11 @@ pub(super) fn proxy(
         .into_iter()
         .filter_map(|raw| listener(raw, &mut known, &mut names, &mut addresses, findings))
         .collect();
-    for (name, upstream) in known.names.0.iter().filter_map(|(name, _)| Some((name, known.upstreams.get(name)?))) {
-        if !upstream.used {
-            findings.warning(&upstream.place, Advice::UpstreamUnused(name.clone()));
-        }
+    for (name, upstream) in known.upstreams.iter().filter(|(_, upstream)| !upstream.used) {
+        findings.warning(&upstream.place, Advice::UpstreamUnused(name.clone()));
     }
-    let pseudonym = node.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    let pseudonym =
+        node.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
     (Proxy { workers, config: Config { listeners, upstreams, pseudonym } }, addresses.places)
 }
 
@@ -97,7 +96,8 @@ fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings
     if let Some(hash) = hash.as_ref().filter(|_| word != BalanceWord::Hash) {
         findings.warning(&hash.place, Advice::HashIgnored);
     }
-    let (key, consistent) = hash.map_or((HashWord::Uri, true), |hash| (hash.key.or(HashWord::Uri), hash.consistent.or(true)));
+    let (key, consistent) =
+        hash.map_or((HashWord::Uri, true), |hash| (hash.key.or(HashWord::Uri), hash.consistent.or(true)));
     let key = match key {
         HashWord::Uri => HashKey::Uri,
         HashWord::Client => HashKey::Client,
@@ -127,7 +127,8 @@ fn retry(raw: raw::Retry) -> Retry {
         retry.on_error = on.contains(&RetryOn::Error);
         retry.on_timeout = on.contains(&RetryOn::Timeout);
         retry.on_invalid_header = on.contains(&RetryOn::InvalidHeader);
-        retry.on_status = on.iter().filter_map(|on| if let RetryOn::Status(status) = on { Some(*status) } else { None }).collect();
+        retry.on_status =
+            on.iter().filter_map(|on| if let RetryOn::Status(status) = on { Some(*status) } else { None }).collect();
     }
     retry
 }
@@ -236,9 +237,12 @@ fn limits(raw: raw::Limits, findings: &Findings) -> Limits {
 }
 
 fn route(raw: raw::Route, known: &mut Known, seen: &mut Unique<String>, findings: &Findings) -> Option<Route> {
+    let known_match = !matches!(raw.host, Field::Invalid) && !matches!(raw.path, Field::Invalid);
     let host = raw.host.or(Host::Any);
     let path = raw.path.or(Path::Prefix("/".to_owned()));
-    seen.insert(&text::show_match(&host, &path), &raw.place, findings);
+    if known_match {
+        seen.insert(&text::show_match(&host, &path), &raw.place, findings);
+    }
     let proxied = !matches!(raw.upstream, Field::Absent(_));
     let redirected = !matches!(raw.redirect, Field::Absent(_));
     let ways = [proxied, raw.respond.is_some(), redirected].iter().filter(|way| **way).count();

@@ -109,12 +109,8 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
 }
 
 fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> Listener {
-    let forward = Forward {
-        upstream: lane,
-        timeouts: Timeouts::default(),
-        request_buffering: index != 3,
-        websocket: index == 2,
-    };
+    let forward =
+        Forward { upstream: lane, timeouts: Timeouts::default(), request_buffering: index != 3, websocket: index == 2 };
     let mut routes =
         vec![Route { host: Host::Any, path: Path::Prefix("/".to_owned()), action: Action::Proxy(forward) }];
     if index == 1 {

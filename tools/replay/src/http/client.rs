@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::PATIENCE;
 use super::corpus::Step;
 use super::wire::{self, Kind, Message};
+use super::{PATIENCE, pause};
 
 /// A connection to the proxy.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Client {
             self.note_methods(&bytes.0);
             for byte in &bytes.0 {
                 let _ = self.stream.write_all(&[*byte]);
-                std::thread::sleep(Duration::from_millis(step.pause_ms.unwrap_or(0)));
+                pause(step.pause_ms.unwrap_or(0));
             }
         } else if let Some(status) = step.await_status {
             let within = step.within_ms.map_or(PATIENCE, Duration::from_millis);
@@ -108,9 +108,8 @@ impl Client {
                 let finals = responses.responses.iter().map(Message::status);
                 finals.chain(responses.interim.iter().copied()).any(|seen| seen == status)
             });
-        } else if let Some(pause) = step.pause_ms {
-            // What the case is about, not a wait for something.
-            std::thread::sleep(Duration::from_millis(pause));
+        } else if let Some(millis) = step.pause_ms {
+            pause(millis);
         }
         if step.half_close {
             self.half_closed = true;
@@ -131,8 +130,7 @@ impl Client {
             if left.is_zero() || received.closed {
                 return false;
             }
-            received =
-                self.received.1.wait_timeout(received, left).unwrap_or_else(PoisonError::into_inner).0;
+            received = self.received.1.wait_timeout(received, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -55,7 +55,10 @@ impl Recorder {
                     let is_head = message.line.starts_with("HEAD ");
                     self.note(|seen| seen.requests.push(message));
                     let body = if is_head { "" } else { "ok" };
-                    if stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{body}").as_bytes()).is_err() {
+                    if stream
+                        .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{body}").as_bytes())
+                        .is_err()
+                    {
                         return;
                     }
                     continue;
@@ -63,15 +66,13 @@ impl Recorder {
                 Ok(_) => {}
                 Err(error) => return self.note(|seen| seen.malformed.push(error)),
             }
-            match stream.read(&mut buffer) {
-                Ok(length @ 1..) => input.extend_from_slice(&buffer[..length]),
-                _ => {
-                    if !input.is_empty() {
-                        self.note(|seen| seen.partial += 1);
-                    }
-                    return;
+            let Ok(length @ 1..) = stream.read(&mut buffer) else {
+                if !input.is_empty() {
+                    self.note(|seen| seen.partial += 1);
                 }
-            }
+                return;
+            };
+            input.extend_from_slice(&buffer[..length]);
         }
     }
 

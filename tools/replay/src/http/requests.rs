@@ -2,7 +2,6 @@
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use regex::Regex;
@@ -211,6 +210,3 @@ pub fn compare_trailers(message: &Message, lacks: &[String]) -> Vec<String> {
     let has = |name: &&String| message.trailers.iter().any(|(known, _)| known == *name);
     lacks.iter().filter(has).map(|name| format!("there is a trailer {name}")).collect()
 }
-
-/// For what must be noticed but cannot be waited for.
-pub const SETTLE: Duration = Duration::from_millis(300);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::PATIENCE;
 use super::corpus::{Script, ScriptEnd, Step};
 use super::wire::{self, Kind};
+use super::{PATIENCE, pause};
 
 const NEXT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext";
 
@@ -134,16 +134,15 @@ impl Scripted {
             if let Some(bytes) = &step.send {
                 upgraded = upgraded || bytes.0.starts_with(b"HTTP/1.1 101 ");
                 let _ = stream.write_all(&bytes.0);
-            } else if let Some(pause) = step.pause_ms {
-                std::thread::sleep(Duration::from_millis(pause));
+            } else if let Some(millis) = step.pause_ms {
+                pause(millis);
             }
         }
         match script.end {
             ScriptEnd::Keep => {}
             ScriptEnd::Fin => drop(stream.shutdown(Shutdown::Write)),
             ScriptEnd::Rst => {
-                // What was sent before must have been taken by the other side: a reset destroys what is still on its way.
-                std::thread::sleep(super::requests::SETTLE);
+                // Linux lets the other side read what came before the reset.
                 let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
             }
         }
