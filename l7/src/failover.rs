@@ -87,6 +87,12 @@ pub fn decide(policy: &Retry, failure: Failure, progress: Progress) -> Decision 
     Decision { next, counts: !matches!(failure, Failure::Status(_)) || listed }
 }
 
+/// Whether the server may have worked on the request in vain: repeats of those are bounded, or a group that has too much to do would get
+/// even more. A server that is gone costs nothing, however many requests it takes with it.
+pub fn is_costly(failure: Failure) -> bool {
+    matches!(failure, Failure::ConnectTimeout | Failure::Timeout | Failure::Status(_))
+}
+
 /// What the client is told when nobody else can be asked.
 pub fn status(failure: Failure) -> u16 {
     match failure {

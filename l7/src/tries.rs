@@ -80,7 +80,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
             continue;
         }
         if next == Next::NextServer
-            && running.may_repeat()
+            && (!failover::is_costly(failure) || running.may_repeat())
             && let Ok(other) = upstream.pick(&mut attempts, &key, now)
         {
             pick.server().count_passed_on();

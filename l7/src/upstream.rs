@@ -18,8 +18,8 @@ use crate::config;
 use balance::Group;
 pub use server::{Admin, Server, State};
 
-/// Of the requests that run in an upstream at most this share may be repeats (in percent), but always [`BUDGET_FLOOR`] of them: when
-/// everything fails, repeating everything would make it worse.
+/// Of the requests that run in an upstream at most this share may be repeats of costly failures (in percent), but always [`BUDGET_FLOOR`]
+/// of them: when everything is slow, repeating everything would make it worse.
 const BUDGET_PERCENT: u32 = 20;
 const BUDGET_FLOOR: u32 = 3;
 
@@ -157,7 +157,7 @@ pub struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Whether the request may be repeated once more as far as the budget goes; if so it counts.
+    /// Whether the request may be repeated once more after a costly failure; if so it counts.
     pub fn may_repeat(&mut self) -> bool {
         let (requests, repeats) = (&self.upstream.requests, &self.upstream.repeats);
         let most = (requests.load(Relaxed) * BUDGET_PERCENT / 100).max(BUDGET_FLOOR);
