@@ -41,12 +41,26 @@ impl Stream {
     /// # Errors
     /// `WouldBlock` when nothing is there.
     pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
-        let result = self.tcp.try_read(buffer.space());
+        let space = buffer.space();
+        let room = space.len();
+        let result = self.tcp.try_read(space);
         match result {
-            Ok(length) => buffer.filled(length),
+            Ok(length) => {
+                buffer.filled(length);
+                if length > 0 && length < room {
+                    self.is_drained();
+                }
+            }
             Err(_) => buffer.release(),
         }
         result
+    }
+
+    /// There was less than there was room for, so there is nothing more now, and the next to ask need not ask the kernel: it reports what
+    /// comes from here on.
+    fn is_drained(&self) {
+        let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        let _ = self.tcp.try_io(tokio::io::Interest::READABLE, nothing);
     }
 
     /// Waits for data; 0 at the end of the stream. The buffer needs room.

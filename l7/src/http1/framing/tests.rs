@@ -8,10 +8,12 @@ fn body(fields: &[(Class, &str)], minor: u8) -> Result<Option<Body>, Bad> {
     framing.body(minor)
 }
 
+type Case<'a> = (&'a [(Class, &'a str)], Result<Option<Body>, Bad>);
+
 #[test]
 fn one_length_or_one_chunked_and_nothing_else() {
     use Class::{ContentLength as Length, TransferEncoding as Coding};
-    let cases: &[(&[(Class, &str)], Result<Option<Body>, Bad>)] = &[
+    let cases: &[Case] = &[
         (&[], Ok(None)),
         (&[(Length, "0")], Ok(Some(Body::Length(0)))),
         (&[(Length, "18446744073709551615")], Ok(Some(Body::Length(u64::MAX)))),
