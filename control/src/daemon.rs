@@ -5,6 +5,7 @@
 //!  file ── reload ──▶ Model ──▶ Registry ─┐
 //!  control socket ── server … ──▶         ├─▶ compile ──▶ snapshot ──▶ workers
 //!  netlink mirror ──▶ NetState ───────────┘          └──▶ maps ──▶ steering program
+//!                    Model ──▶ Proxy (the pool of the proxy's workers)
 //! ```
 
 mod addresses;
@@ -13,6 +14,7 @@ mod chain;
 mod dataplane;
 mod interfaces;
 mod notify;
+mod proxy;
 mod rates;
 pub mod registry;
 mod reload;
@@ -41,6 +43,7 @@ use addresses::Held;
 use chain::chain;
 use dataplane::Dataplane;
 use notify::notify;
+use proxy::Proxy;
 use rates::Rates;
 use registry::Registry;
 use signals::{Order, Signals};
@@ -104,6 +107,7 @@ struct Daemon {
     registry: Registry,
     dataplane: Option<Dataplane>,
     requests: Option<mpsc::UnboundedReceiver<Resolve>>,
+    proxy: Proxy,
     state: watch::Receiver<Arc<NetState>>,
     commands: Commands,
     held: Held,
@@ -144,6 +148,7 @@ impl Daemon {
             last_reload: None,
             dataplane: None,
             requests: None,
+            proxy: Proxy::default(),
             state,
             commands,
             held: Held::default(),
@@ -242,6 +247,7 @@ impl Daemon {
             self.requests = Some(requests);
         }
         self.registry.apply(&self.model)?;
+        self.proxy.apply(self.model.proxy())?;
         self.generation += 1;
         self.publish()
     }
@@ -294,6 +300,7 @@ impl Daemon {
         if self.ticks.is_multiple_of(TAKE_BACK_EVERY) {
             self.take_interfaces_back();
         }
+        anyhow::ensure!(!self.proxy.has_failed(), "a worker thread of the proxy ended unexpectedly");
         let Some(dataplane) = &mut self.dataplane else {
             return Ok(());
         };

@@ -5,6 +5,7 @@
 //!
 //! * [`request`]: the lines a client sends to the control socket, and the lines it gets back
 //! * [`service`]: virtual services and their servers
+//! * [`upstream`]: the proxy's upstreams and their servers
 //! * [`connection`]: the connection table
 //! * [`status`]: the state of the whole node
 //! * [`report`]: the outcome of `check`, `reload` and runtime changes
@@ -16,12 +17,17 @@ pub mod report;
 pub mod request;
 pub mod service;
 pub mod status;
+pub mod upstream;
 
 pub use connection::{Connection, ConnectionFilter, Connections};
 pub use report::{CheckReport, Problem, ReloadReport, ServerReport};
 pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, ServerChange};
 pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
-pub use status::{Dataplane, Frames, Interface, LastReload, ServiceSummary, Status, Worker, XdpMode};
+pub use status::{
+    Dataplane, Frames, Interface, LastReload, Proxy, ProxyListener, ProxyWorker, ServiceSummary, Status,
+    UpstreamSummary, Worker, XdpMode,
+};
+pub use upstream::{Latency, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, Upstreams};
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
 pub const VERSION: u32 = 1;

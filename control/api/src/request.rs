@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionFilter, Connections, ReloadReport, ServerReport, Services, Status, VERSION};
+use crate::{
+    ConnectionFilter, Connections, ReloadReport, ServerReport, Services, Status, UpstreamServerReport, Upstreams,
+    VERSION,
+};
 
 /// What a client writes: `{"version":1,"request":"services","name":"web"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +45,14 @@ pub enum Request {
         filter: ConnectionFilter,
     },
     Reload,
+    Upstreams {
+        /// Only this upstream.
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// Answered with [`Response::Server`] or [`Response::UpstreamServer`].
     Server {
+        /// Name of a service, or else of an upstream.
         service: String,
         /// Port 0: the port does not matter, there must be one server with this IP address.
         address: SocketAddr,
@@ -62,15 +72,17 @@ pub enum ServerChange {
     Weight(u32),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "response", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Response {
-    Status(Status),
+    Status(Box<Status>),
     Services(Services),
     Connections(Connections),
     Reload(ReloadReport),
     Server(ServerReport),
+    Upstreams(Upstreams),
+    UpstreamServer(UpstreamServerReport),
     Error(ErrorReport),
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub struct Status {
     pub dataplane: Dataplane,
     #[serde(default)]
     pub services: Vec<ServiceSummary>,
+    #[serde(default)]
+    pub proxy: Proxy,
     /// Absent before the first reload.
     pub last_reload: Option<LastReload>,
 }
@@ -102,6 +105,38 @@ pub struct ServiceSummary {
     pub servers: u64,
     pub active: u64,
     pub inactive: u64,
+}
+
+/// Without listeners there are no workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proxy {
+    pub workers: Vec<ProxyWorker>,
+    /// Connections of clients.
+    pub connections: u64,
+    pub listeners: Vec<ProxyListener>,
+    pub upstreams: Vec<UpstreamSummary>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyWorker {
+    pub id: u32,
+    /// Absent when it is on no core in particular.
+    pub core: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyListener {
+    pub name: String,
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// One line per upstream; `headgate upstreams` has the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamSummary {
+    pub name: String,
+    pub servers_up: u64,
+    pub servers: u64,
+    pub in_flight: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -98,6 +98,12 @@ fn status_has_the_documented_shape() {
             frames: Frames { accounted: 8704, total: 8704 },
         },
         services: Vec::new(),
+        proxy: Proxy {
+            workers: vec![ProxyWorker { id: 0, core: Some(1) }],
+            connections: 7,
+            listeners: vec![ProxyListener { name: "http".into(), addresses: vec![addr("[::]:80")] }],
+            upstreams: vec![UpstreamSummary { name: "app".into(), servers_up: 1, servers: 2, in_flight: 3 }],
+        },
         last_reload: Some(LastReload {
             at: "2026-01-02T03:04:05Z".into(),
             ok: true,
@@ -111,7 +117,35 @@ fn status_has_the_documented_shape() {
                 "interfaces":[{"name":"eth0","mode":"native","queues":4,"mtu":1500,"present":true}],
                 "connections":10,"capacity":1000,"drops":{"bad_checksum":2},"frames":{"accounted":8704,"total":8704}},
             "services":[],
+            "proxy":{"workers":[{"id":0,"core":1}],"connections":7,"listeners":[{"name":"http","addresses":["[::]:80"]}],
+                "upstreams":[{"name":"app","servers_up":1,"servers":2,"in_flight":3}]},
             "last_reload":{"at":"2026-01-02T03:04:05Z","ok":true,"message":"nothing changed"}})
+    );
+}
+
+#[test]
+fn upstreams_have_the_documented_shape() {
+    let server = |state, latency_ms| UpstreamServer {
+        address: addr("10.0.0.1:80"),
+        backup: false,
+        weight: 1,
+        state,
+        in_flight: 2,
+        requests: 30,
+        failures: 4,
+        retries: 5,
+        latency_ms,
+    };
+    let servers =
+        vec![server(UpstreamState::Probing, Some(Latency { p50: 0.5, p99: 12.0 })), server(UpstreamState::Down, None)];
+    let upstreams = Upstreams::new(vec![Upstream { name: "app".into(), balance: "ewma".into(), servers }]);
+    assert_eq!(
+        round_trip(&upstreams),
+        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","servers":[
+            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"probing","in_flight":2,"requests":30,"failures":4,
+                "retries":5,"latency_ms":{"p50":0.5,"p99":12.0}},
+            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"down","in_flight":2,"requests":30,"failures":4,
+                "retries":5,"latency_ms":null}]}]})
     );
 }
 
@@ -128,6 +162,7 @@ fn every_request_survives_its_line() {
             json!({"version":1,"request":"connections",
                 "filter":{"service":null,"client":null,"server":null,"state":null,"limit":5}}),
         ),
+        (Request::Upstreams { name: Some("app".into()) }, json!({"version":1,"request":"upstreams","name":"app"})),
         (Request::Reload, json!({"version":1,"request":"reload"})),
         (
             Request::Server { service: "web".into(), address: addr("10.0.0.1:80"), change: ServerChange::Weight(3) },

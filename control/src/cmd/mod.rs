@@ -19,6 +19,7 @@ mod server;
 mod services;
 mod status;
 mod table;
+mod upstreams;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ pub use failure::Failure;
 use crate::config;
 use crate::socket::Client;
 
-/// A layer-4 load balancer with the semantics of IPVS.
+/// A load balancer: layer 4 with the semantics of IPVS, and an HTTP proxy with backup failover.
 #[derive(Debug, Parser)]
 #[command(name = "headgate", version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
@@ -70,6 +71,7 @@ enum Command {
     Status(status::Args),
     Services(services::Args),
     Connections(connections::Args),
+    Upstreams(upstreams::Args),
     Server(server::Args),
     Demo(demo::Args),
 }
@@ -84,6 +86,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Status(args) => status::run(&args, global),
         Command::Services(args) => services::run(args, global),
         Command::Connections(args) => connections::run(args, global),
+        Command::Upstreams(args) => upstreams::run(args, global),
         Command::Server(args) => server::run(args, global),
         Command::Demo(args) => demo::run(&args),
     };

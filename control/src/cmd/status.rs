@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Dataplane, Request, Response, ServiceSummary, Status};
+use headgate_api::{Dataplane, Proxy, Request, Response, ServiceSummary, Status};
 
 use super::numbers::{elapsed, short};
 use super::output::{Colour, Paint};
@@ -29,7 +29,7 @@ Examples:
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
     let status = global.ask(Request::Status, |response| match response {
-        Response::Status(status) => Some(status),
+        Response::Status(status) => Some(*status),
         _ => None,
     })?;
     if args.json {
@@ -47,17 +47,21 @@ pub(super) struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Status { node, headgate, pid, uptime_s, generation, dataplane, services, last_reload, .. } = &self.status;
+        let Status { node, headgate, pid, uptime_s, generation, dataplane, services, proxy, last_reload, .. } =
+            &self.status;
         writeln!(f, "{node}: headgate {headgate}, pid {pid}, up {}, configuration {generation}", elapsed(*uptime_s))?;
         if let Some(reload) = last_reload {
             let (word, colour) = if reload.ok { ("done", Colour::Good) } else { ("refused", Colour::Bad) };
             let word = self.paint.text(word, Some(colour));
             writeln!(f, "last reload {} {word}: {}", reload.at, reload.message)?;
         }
-        self.dataplane(f, dataplane)?;
+        if !dataplane.workers.is_empty() || proxy.workers.is_empty() {
+            self.dataplane(f, dataplane)?;
+        }
         if !services.is_empty() {
             write!(f, "\n{}", self.services(services))?;
         }
+        self.proxy(f, proxy)?;
         self.drops(f, dataplane)
     }
 }
@@ -105,6 +109,29 @@ impl Report {
             ]);
         }
         table
+    }
+
+    fn proxy(&self, f: &mut fmt::Formatter<'_>, proxy: &Proxy) -> fmt::Result {
+        if proxy.workers.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nproxy: {} workers, {} connections", proxy.workers.len(), proxy.connections)?;
+        for listener in &proxy.listeners {
+            let addresses: Vec<String> = listener.addresses.iter().map(ToString::to_string).collect();
+            writeln!(f, "  {} listens on {}", listener.name, addresses.join(", "))?;
+        }
+        let columns = vec![("UPSTREAM", Align::Left), ("SERVERS", Align::Right), ("REQUESTS NOW", Align::Right)];
+        let mut table = Table::new(columns, self.paint);
+        for upstream in &proxy.upstreams {
+            let colour = match upstream.servers_up {
+                0 => Some(Colour::Bad),
+                up if up < upstream.servers => Some(Colour::Attention),
+                _ => None,
+            };
+            let servers = format!("{}/{}", upstream.servers_up, upstream.servers);
+            table.row(vec![(&upstream.name).into(), Cell::coloured(servers, colour), short(upstream.in_flight).into()]);
+        }
+        write!(f, "{table}")
     }
 
     fn drops(&self, f: &mut fmt::Formatter<'_>, dataplane: &Dataplane) -> fmt::Result {

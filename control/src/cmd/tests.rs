@@ -2,12 +2,14 @@
 
 use clap::CommandFactory;
 use headgate_api::{
-    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Problem, Protocol, Rates, ReloadReport,
-    Server, ServerReport, ServerState, Service, ServiceSummary, Services, Stats, Status, VERSION, Worker, XdpMode,
+    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, Problem, Protocol, Proxy,
+    ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service, ServiceSummary,
+    Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, UpstreamSummary, Upstreams,
+    VERSION, Worker, XdpMode,
 };
 
 use super::output::Paint;
-use super::{Cli, Parser, Path, config, connections, reload, server, services, status};
+use super::{Cli, Parser, Path, config, connections, reload, server, services, status, upstreams};
 
 const PLAIN: Paint = Paint::fixed(false);
 
@@ -188,6 +190,18 @@ fn status() -> Status {
             frames: Frames::default(),
         },
         services: vec![summary("web", "192.168.162.130:80", 2), summary("mail", "[2001:db8::5]:25", 0)],
+        proxy: Proxy {
+            workers: vec![ProxyWorker { id: 0, core: Some(0) }, ProxyWorker { id: 1, core: Some(1) }],
+            connections: 1234,
+            listeners: vec![ProxyListener {
+                name: "http".into(),
+                addresses: vec!["0.0.0.0:80".parse().unwrap(), "[::]:80".parse().unwrap()],
+            }],
+            upstreams: vec![
+                UpstreamSummary { name: "app".into(), servers_up: 1, servers: 2, in_flight: 56 },
+                UpstreamSummary { name: "static".into(), servers_up: 3, servers: 3, in_flight: 0 },
+            ],
+        },
         last_reload: Some(LastReload { at: "2026-01-02T03:04:05Z".into(), ok: true, message: "2 changes".into() }),
     }
 }
@@ -204,7 +218,34 @@ fn status_without_a_data_plane() {
     let last_reload = LastReload { at: "2026-01-02T03:04:05Z".into(), ok: false, message: "3 errors".into() };
     let status =
         Status { dataplane: Dataplane::default(), services: vec![], last_reload: Some(last_reload), ..status() };
-    fixture("status-idle.txt", &status::Report { status, paint: PLAIN }.to_string());
+    let idle = Status { proxy: Proxy::default(), ..status.clone() };
+    fixture("status-idle.txt", &status::Report { status: idle, paint: PLAIN }.to_string());
+    fixture("status-proxy.txt", &status::Report { status, paint: PLAIN }.to_string());
+}
+
+#[test]
+fn upstreams_table() {
+    let server = |address: &str, state, requests, latency_ms| UpstreamServer {
+        address: address.parse().unwrap(),
+        backup: state == UpstreamState::Drain,
+        weight: 1,
+        state,
+        in_flight: 3,
+        requests,
+        failures: requests / 1000,
+        retries: 7,
+        latency_ms,
+    };
+    let app = vec![
+        server("10.0.0.11:8080", UpstreamState::Up, 1_234_567, Some(Latency { p50: 0.43, p99: 12.34 })),
+        server("10.0.0.12:8080", UpstreamState::Down, 12, None),
+        server("10.0.0.13:8080", UpstreamState::Drain, 0, None),
+    ];
+    let upstream = |name: &str, servers| Upstream { name: name.into(), balance: "round_robin".into(), servers };
+    let report = |upstreams| upstreams::Report { upstreams: Upstreams::new(upstreams), paint: PLAIN }.to_string();
+    let text = report(vec![upstream("app", app), upstream("spare", vec![])]);
+    fixture("upstreams.txt", &text);
+    assert_eq!(report(vec![]), "there are no upstreams\n");
 }
 
 #[test]
@@ -231,13 +272,26 @@ fn reload_outcomes() {
 fn server_outcomes() {
     let report = |state, weight, effective_weight| {
         let (service, address) = ("web".to_owned(), "[2001:db8::1]:80".parse().unwrap());
-        server::Report(ServerReport { version: VERSION, service, address, state, weight, effective_weight }).to_string()
+        server::Report::Service(ServerReport { version: VERSION, service, address, state, weight, effective_weight })
+            .to_string()
     };
     assert_eq!(
         report(ServerState::Drain, 2, 0),
         "service web: server [2001:db8::1]:80: drain, weight 0 until the next reload (configured: 2)\n"
     );
     assert_eq!(report(ServerState::Up, 2, 2), "service web: server [2001:db8::1]:80: up, weight 2\n");
+    let report = server::Report::Upstream(UpstreamServerReport {
+        version: VERSION,
+        upstream: "app".into(),
+        address: "10.0.0.1:80".parse().unwrap(),
+        state: UpstreamState::Up,
+        weight: 1,
+        effective_weight: 5,
+    });
+    assert_eq!(
+        report.to_string(),
+        "upstream app: server 10.0.0.1:80: up, weight 5 until the next reload (configured: 1)\n"
+    );
 }
 
 #[test]

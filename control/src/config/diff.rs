@@ -1,5 +1,7 @@
 //! What a reload changes.
 
+mod proxy;
+
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -9,7 +11,7 @@ use super::text::show_duration;
 /// One difference between two models; its `Display` is what a reload prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A key outside of services.
+    /// A key outside of what has a name.
     Setting {
         key: &'static str,
         from: String,
@@ -23,30 +25,38 @@ pub enum Change {
     AddressRemoved {
         address: String,
     },
-    ServiceAdded {
-        service: String,
-        servers: usize,
+    /// `kind`: service, upstream or listener.
+    Added {
+        kind: &'static str,
+        name: String,
+        /// Of what has any.
+        servers: Option<usize>,
     },
-    ServiceRemoved {
-        service: String,
+    Removed {
+        kind: &'static str,
+        name: String,
     },
-    ServiceChanged {
-        service: String,
+    Changed {
+        kind: &'static str,
+        name: String,
         key: &'static str,
         from: String,
         to: String,
     },
     ServerAdded {
-        service: String,
+        kind: &'static str,
+        name: String,
         server: SocketAddr,
         weight: u32,
     },
     ServerRemoved {
-        service: String,
+        kind: &'static str,
+        name: String,
         server: SocketAddr,
     },
     ServerChanged {
-        service: String,
+        kind: &'static str,
+        name: String,
         server: SocketAddr,
         key: &'static str,
         from: String,
@@ -69,38 +79,61 @@ impl fmt::Display for Change {
             }
             Self::AddressAdded { address } => write!(f, "address {address} added"),
             Self::AddressRemoved { address } => write!(f, "address {address} removed"),
-            Self::ServiceAdded { service, servers: 1 } => write!(f, "service {service} added with 1 server"),
-            Self::ServiceAdded { service, servers } => write!(f, "service {service} added with {servers} servers"),
-            Self::ServiceRemoved { service } => write!(f, "service {service} removed"),
-            Self::ServiceChanged { service, key, from, to } => write!(f, "service {service}: {key}: {from} -> {to}"),
-            Self::ServerAdded { service, server, weight } => {
-                write!(f, "service {service}: server {server} added with weight {weight}")
+            Self::Added { kind, name, servers: None } => write!(f, "{kind} {name} added"),
+            Self::Added { kind, name, servers: Some(1) } => write!(f, "{kind} {name} added with 1 server"),
+            Self::Added { kind, name, servers: Some(servers) } => {
+                write!(f, "{kind} {name} added with {servers} servers")
             }
-            Self::ServerRemoved { service, server } => write!(f, "service {service}: server {server} removed"),
-            Self::ServerChanged { service, server, key, from, to } => {
-                write!(f, "service {service}: server {server}: {key}: {from} -> {to}")
+            Self::Removed { kind, name } => write!(f, "{kind} {name} removed"),
+            Self::Changed { kind, name, key, from, to } => write!(f, "{kind} {name}: {key}: {from} -> {to}"),
+            Self::ServerAdded { kind, name, server, weight } => {
+                write!(f, "{kind} {name}: server {server} added with weight {weight}")
+            }
+            Self::ServerRemoved { kind, name, server } => write!(f, "{kind} {name}: server {server} removed"),
+            Self::ServerChanged { kind, name, server, key, from, to } => {
+                write!(f, "{kind} {name}: server {server}: {key}: {from} -> {to}")
             }
         }
     }
 }
 
-/// Services are the same when their names are, servers when their addresses are. Empty when the models are equal, but for the
-/// order of services and servers.
+/// Services, upstreams and listeners are the same when their names are, servers when their addresses are. Empty when the models are
+/// equal, but for the order of these.
 pub fn diff(old: &Model, new: &Model) -> Vec<Change> {
     let mut changes = settings(old, new);
     addresses(old, new, &mut changes);
-    for service in old.services().iter().filter(|s| new.service(s.name()).is_none()) {
-        changes.push(Change::ServiceRemoved { service: service.name().to_owned() });
-    }
-    for service in new.services() {
-        match old.service(service.name()) {
-            None => changes
-                .push(Change::ServiceAdded { service: service.name().to_owned(), servers: service.servers().len() }),
-            Some(before) => service_changes(before, service, &mut changes),
-        }
-    }
+    named(&SERVICES, old.services(), new.services(), &mut changes);
+    proxy::diff(old.proxy().config(), new.proxy().config(), &mut changes);
     changes
 }
+
+/// A kind of section that has a name, and maybe servers.
+struct Kind<T: 'static, S: 'static> {
+    word: &'static str,
+    name: fn(&T) -> &str,
+    rows: &'static [Row<T>],
+    servers: Option<Servers<T, S>>,
+}
+
+/// The servers of a section.
+struct Servers<T: 'static, S: 'static> {
+    of: fn(&T) -> &[S],
+    address: fn(&S) -> SocketAddr,
+    weight: fn(&S) -> u32,
+    rows: &'static [Row<S>],
+}
+
+const SERVICES: Kind<Service, Server> = Kind {
+    word: "service",
+    name: Service::name,
+    rows: SERVICE,
+    servers: Some(Servers {
+        of: Service::servers,
+        address: Server::address,
+        weight: |server| server.weight().get(),
+        rows: SERVER,
+    }),
+};
 
 /// A key and how to show its value.
 type Row<T> = (&'static str, fn(&T) -> String);
@@ -135,6 +168,7 @@ const SETTINGS: &[Setting] = &[
     ("dataplane.ipvs.schedule_icmp", |m| m.dataplane().ipvs().schedule_icmp().to_string(), false),
     ("dataplane.ipvs.lblc_expiration", |m| show_duration(m.dataplane().ipvs().lblc_expiration()), false),
     ("dataplane.ipvs.lblcr_expiration", |m| show_duration(m.dataplane().ipvs().lblcr_expiration()), false),
+    ("proxy.workers", |m| workers(m.proxy().workers()), true),
 ];
 
 const SERVICE: &[Row<Service>] = &[
@@ -173,24 +207,47 @@ fn addresses(old: &Model, new: &Model, changes: &mut Vec<Change>) {
     changes.extend(come.map(|a| Change::AddressAdded { address: show(a) }));
 }
 
-fn service_changes(old: &Service, new: &Service, changes: &mut Vec<Change>) {
-    let service = new.name();
-    for (key, from, to) in rows(SERVICE, old, new) {
-        changes.push(Change::ServiceChanged { service: service.to_owned(), key, from, to });
+fn named<T, S>(kind: &Kind<T, S>, old: &[T], new: &[T], changes: &mut Vec<Change>) {
+    let find = |list: &'_ [T], name: &str| list.iter().position(|one| (kind.name)(one) == name);
+    let name = |one: &T| (kind.name)(one).to_owned();
+    for gone in old.iter().filter(|one| find(new, (kind.name)(one)).is_none()) {
+        changes.push(Change::Removed { kind: kind.word, name: name(gone) });
     }
-    let find = |servers: &[Server], address| servers.iter().position(|s| s.address() == address);
-    for server in old.servers().iter().filter(|s| find(new.servers(), s.address()).is_none()) {
-        changes.push(Change::ServerRemoved { service: service.to_owned(), server: server.address() });
-    }
-    for server in new.servers() {
-        let address = server.address();
-        let Some(before) = find(old.servers(), address) else {
-            let weight = server.weight().get();
-            changes.push(Change::ServerAdded { service: service.to_owned(), server: address, weight });
+    for one in new {
+        let Some(before) = find(old, (kind.name)(one)) else {
+            let servers = kind.servers.as_ref().map(|servers| (servers.of)(one).len());
+            changes.push(Change::Added { kind: kind.word, name: name(one), servers });
             continue;
         };
-        for (key, from, to) in rows(SERVER, &old.servers()[before], server) {
-            changes.push(Change::ServerChanged { service: service.to_owned(), server: address, key, from, to });
+        for (key, from, to) in rows(kind.rows, &old[before], one) {
+            changes.push(Change::Changed { kind: kind.word, name: name(one), key, from, to });
+        }
+        if let Some(servers) = &kind.servers {
+            server_changes((kind.word, &name(one)), servers, (&old[before], one), changes);
+        }
+    }
+}
+
+fn server_changes<T, S>(
+    (kind, name): (&'static str, &str),
+    servers: &Servers<T, S>,
+    (old, new): (&T, &T),
+    changes: &mut Vec<Change>,
+) {
+    let name = || name.to_owned();
+    let (old, new) = ((servers.of)(old), (servers.of)(new));
+    let find = |list: &[S], server: SocketAddr| list.iter().position(|known| (servers.address)(known) == server);
+    for gone in old.iter().map(servers.address).filter(|server| find(new, *server).is_none()) {
+        changes.push(Change::ServerRemoved { kind, name: name(), server: gone });
+    }
+    for one in new {
+        let server = (servers.address)(one);
+        let Some(before) = find(old, server) else {
+            changes.push(Change::ServerAdded { kind, name: name(), server, weight: (servers.weight)(one) });
+            continue;
+        };
+        for (key, from, to) in rows(servers.rows, &old[before], one) {
+            changes.push(Change::ServerChanged { kind, name: name(), server, key, from, to });
         }
     }
 }

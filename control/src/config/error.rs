@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -141,6 +141,14 @@ pub enum Problem {
     TooManyServers { count: usize, max: usize },
     #[error("no interfaces, but there are services; expected a list such as [\"eth0\", \"eth1\"]")]
     NoInterfaces,
+    #[error("{address} belongs to service {service}: its packets never reach a listener")]
+    TakenByService { address: SocketAddr, service: String },
+    #[error("there is no upstream {name}{}", listed(.known))]
+    NoSuchUpstream { name: String, known: String },
+    #[error("a route needs one of upstream, respond and redirect")]
+    RouteWays,
+    #[error("a head must have room for the request line: raise head or lower request_line")]
+    HeadBelowLine,
     #[error("core {core} does not exist; this host has cores {cores}")]
     NoSuchCore { core: u16, cores: String },
 }
@@ -160,6 +168,18 @@ pub enum Advice {
     NotHeld(IpAddr),
     #[error("{0} is a loopback address: its packets cross no interface")]
     Loopback(IpAddr),
+    #[error("the upstream has no servers: its requests will be answered with 502")]
+    NoUpstreamServers,
+    #[error("no server of the upstream is a primary in use: only backups are left")]
+    NoPrimaries,
+    #[error("ignored: only balance = \"hash\" looks at it")]
+    HashIgnored,
+    #[error("no route uses upstream {0}")]
+    UpstreamUnused(String),
+    #[error("the listener has no routes: its requests will be answered with 404")]
+    NoRoutes,
+    #[error("ignored: the route does not go to an upstream")]
+    NotProxied,
     #[error("interfaces are not used: there is no [[service]]")]
     InterfacesUnused,
 }
@@ -224,6 +244,10 @@ fn hint(nearest: Option<&str>, known: &[&str]) -> String {
         Some(key) => format!("; did you mean `{key}`?"),
         None => format!("; known here: {}", known.join(", ")),
     }
+}
+
+fn listed(known: &str) -> String {
+    if known.is_empty() { String::new() } else { format!("; there are: {known}") }
 }
 
 fn suggestion(nearest: Option<&str>) -> String {

@@ -200,6 +200,19 @@ impl<'a, 'i> Value<'a, 'i> {
         self.out_of_range(quoted(self.string("")?), min, max, "")
     }
 
+    /// A size, as a string with unit or as a number of bytes.
+    pub fn size(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        if self.is_integer() {
+            return self.integer(range, "bytes");
+        }
+        let size = self.parse("a size such as \"16KiB\"", text::size)?;
+        if range.contains(&size) {
+            return Some(size);
+        }
+        let [min, max] = [range.start(), range.end()].map(|size| text::show_size(*size));
+        self.out_of_range(quoted(self.string("")?), min, max, "")
+    }
+
     /// One of a closed list of words. A word without a value belongs to a later version.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, Option<T>)]) -> Option<T> {
         let word = self.string("a string")?;
@@ -241,6 +254,14 @@ impl<'a, 'i> Value<'a, 'i> {
 
     pub fn is_word(&self, word: &str) -> bool {
         self.node.get_ref().as_str() == Some(word)
+    }
+
+    pub fn is_string(&self) -> bool {
+        self.node.get_ref().is_str()
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     pub fn is_integer(&self) -> bool {

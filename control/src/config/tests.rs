@@ -58,6 +58,13 @@ fn the_reference_shows_the_defaults_of_services() {
     let full = good(&reference_in_full()).model;
     assert_eq!(full.services(), good(&minimal).model.services());
     assert_eq!(full.addresses().len(), 1);
+    let minimal = "[[upstream]]\nname = \"app\"\nbalance = \"round_robin\"\n[[upstream.server]]\naddress = \"10.0.0.11:8080\"\n\
+                   [[listener]]\nname = \"http\"\naddress = [\"0.0.0.0:80\"]\n[[listener.route]]\n\
+                   host = \"www.example.org\"\nupstream = \"app\"\n";
+    let (full, minimal) = (full.proxy().config().clone(), good(minimal).model.proxy().config().clone());
+    assert_eq!(full.upstreams, minimal.upstreams);
+    assert_eq!(full.listeners[0].limits, minimal.listeners[0].limits);
+    assert_eq!(full.listeners[0].routes[0], minimal.listeners[0].routes[0]);
 }
 
 #[test]
@@ -65,15 +72,20 @@ fn the_reference_names_every_key() {
     let full = reference_in_full();
     let document = DeTable::parse(&full).unwrap();
     for (path, keys) in &raw::ALL_KEYS {
-        let mut table = document.get_ref().clone();
+        let mut tables = vec![document.get_ref().clone()];
         for part in path.split('.').filter(|p| !p.is_empty()) {
-            let value = table.get(part).unwrap_or_else(|| panic!("{path} is not in the reference")).get_ref().clone();
-            table = match value {
-                DeValue::Array(array) => array.iter().next().unwrap().get_ref().as_table().unwrap().clone(),
-                value => value.as_table().unwrap().clone(),
-            };
+            let inner =
+                tables.iter().filter_map(|table| table.get(part)).flat_map(|value| match value.get_ref().clone() {
+                    DeValue::Array(array) => {
+                        array.iter().map(|item| item.get_ref().as_table().unwrap().clone()).collect()
+                    }
+                    value => vec![value.as_table().unwrap().clone()],
+                });
+            tables = inner.collect();
+            assert!(!tables.is_empty(), "{path} is not in the reference");
         }
-        let shown: BTreeSet<String> = table.keys().map(|k| k.get_ref().to_string()).collect();
+        let shown: BTreeSet<String> =
+            tables.iter().flat_map(|table| table.keys()).map(|k| k.get_ref().to_string()).collect();
         let known: BTreeSet<String> = keys.supported.iter().map(|k| (*k).to_owned()).collect();
         assert_eq!(shown, known, "section [{path}]");
     }

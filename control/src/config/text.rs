@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use headgate_l7::config::{Host, Path, Pattern};
+
 use super::model::{Ports, Prefix, ServiceAddress};
 
 /// Longest interface name of the kernel: IFNAMSIZ less the final zero byte.
@@ -64,6 +66,108 @@ pub(super) fn service_address(text: &str) -> Result<ServiceAddress, &'static str
 pub(super) fn server_address(text: &str) -> Result<(IpAddr, Option<NonZeroU16>), &'static str> {
     let (host, port) = split_port(text)?;
     Ok((ip(host)?, port.map(self::port).transpose()?.and_then(NonZeroU16::new)))
+}
+
+/// Where a listener listens: one address, or all of a family; never all ports.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    let (host, port) = split_port(text)?;
+    let port = self::port(port.ok_or("the port is missing")?)?;
+    let port = NonZeroU16::new(port).ok_or("a listener needs one port")?;
+    Ok(endpoint(ip(host)?, Some(port)))
+}
+
+const SIZES: [(&str, u64); 8] = [
+    ("", 1),
+    ("B", 1),
+    ("kB", 1000),
+    ("KiB", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+];
+
+/// `16KiB`, `1GiB`; a bare number is bytes.
+pub(super) fn size(text: &str) -> Result<u64, &'static str> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    if number.is_empty() {
+        return Err("it needs a whole number");
+    }
+    let (_, factor) =
+        SIZES.iter().find(|(name, _)| *name == unit.trim_start()).ok_or("units are B, kB, KiB, MB, MiB, GB, GiB")?;
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor)).ok_or("it is too large")
+}
+
+/// The shortest exact form [`size`] reads.
+pub(super) fn show_size(size: u64) -> String {
+    let exact = |(_, factor): &&(&str, u64)| factor.is_power_of_two() && size != 0 && size.is_multiple_of(*factor);
+    let (unit, factor) = SIZES.iter().rev().find(exact).unwrap_or(&SIZES[1]);
+    format!("{}{unit}", size / factor)
+}
+
+/// The host of a route, without a port, in lower case: a name, `*.example.org`, or `~ pattern`.
+pub(super) fn host(text: &str) -> Result<Host, &'static str> {
+    if let Some(pattern) = text.strip_prefix('~') {
+        return self::pattern(pattern).map(Host::Pattern);
+    }
+    let lower = text.to_ascii_lowercase();
+    let (name, wildcard) = lower.strip_prefix("*.").map_or((lower.as_str(), false), |rest| (rest, true));
+    let bracketed = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    match bracketed {
+        Some(ip) if !wildcard && ip.parse::<Ipv6Addr>().is_ok() => Ok(Host::Exact(lower)),
+        None if name.is_empty() => Err("it is empty; leave it out for any host"),
+        None if !plain => Err("letters, digits, '-', '.' and a leading \"*.\" are allowed, and no port"),
+        None if wildcard => Ok(Host::Wildcard(format!(".{name}"))),
+        None => Ok(Host::Exact(lower)),
+        Some(_) => Err("brackets need an IPv6 address between them"),
+    }
+}
+
+/// The path of a route: a prefix, `= /exact`, or `~ pattern`.
+pub(super) fn route_path(text: &str) -> Result<Path, &'static str> {
+    if let Some(pattern) = text.strip_prefix('~') {
+        return self::pattern(pattern).map(Path::Pattern);
+    }
+    let (path, exact) = text.strip_prefix('=').map_or((text, false), |rest| (rest.trim_start(), true));
+    match path {
+        _ if !path.starts_with('/') => Err("it must begin with '/'"),
+        _ if path.contains(['?', '#']) => Err("the query does not belong to the path"),
+        _ if path.chars().any(|c| c.is_control() || c == ' ') => Err("spaces and control characters are not allowed"),
+        _ if exact => Ok(Path::Exact(path.to_owned())),
+        _ => Ok(Path::Prefix(path.to_owned())),
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, &'static str> {
+    Pattern::new(text.trim_start()).map_err(|_| "it is not a regular expression that is supported")
+}
+
+/// Host and path of a route as they are written.
+pub(super) fn show_match(host: &Host, path: &Path) -> String {
+    let host = match host {
+        Host::Any => String::new(),
+        Host::Exact(host) => host.clone(),
+        Host::Wildcard(suffix) => format!("*{suffix}"),
+        Host::Pattern(pattern) => format!("~ {} ", pattern.as_str()),
+    };
+    match path {
+        Path::Exact(path) => format!("{host}= {path}"),
+        Path::Prefix(path) => format!("{host}{path}"),
+        Path::Pattern(pattern) => format!("{host}~ {}", pattern.as_str()),
+    }
+}
+
+/// Where a redirect leads.
+pub(super) fn location(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" => Err("it is empty"),
+        _ if !text.bytes().all(|b| b.is_ascii_graphic()) => {
+            Err("spaces and non-ASCII characters must be percent-encoded")
+        }
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// `10.0.0.1/24`, `2001:db8::1/64`.

@@ -23,13 +23,14 @@ impl Daemon {
     /// Carries out a request of the control socket.
     pub(super) async fn answer(&mut self, request: Request) -> Response {
         match request {
-            Request::Status => Response::Status(self.status()),
+            Request::Status => Response::Status(Box::new(self.status())),
             Request::Services { name, rates, zero } => self.services(name.as_deref(), rates, zero),
             Request::Connections { filter } => Response::Connections(self.connections(&filter)),
             Request::Reload | Request::Server { .. } if self.draining.is_some() => {
                 Response::error(ErrorKind::Failed, STOPPING)
             }
             Request::Reload => Response::Reload(self.reload().await),
+            Request::Upstreams { name } => self.proxy.upstreams(name.as_deref()),
             Request::Server { service, address, change } => self.change_server(&service, address, change),
             _ => Response::error(ErrorKind::BadRequest, "this daemon does not know that request"),
         }
@@ -45,6 +46,7 @@ impl Daemon {
             generation: self.generation,
             dataplane: self.dataplane.as_ref().map(dataplane_status).unwrap_or_default(),
             services: self.registry.services().iter().map(|service| self.summary(service)).collect(),
+            proxy: self.proxy.status(),
             last_reload: self.last_reload.clone(),
         }
     }
@@ -119,7 +121,8 @@ impl Daemon {
 
     fn change_server(&mut self, service: &str, server: SocketAddr, change: ServerChange) -> Response {
         let Some(known) = self.registry.service(service) else {
-            return Response::error(ErrorKind::NotFound, format!("no service is called {service:?}"));
+            let none = || Response::error(ErrorKind::NotFound, format!("no service or upstream is called {service:?}"));
+            return self.proxy.change(service, server, change).unwrap_or_else(none);
         };
         let matching: Vec<SocketAddr> = known
             .servers

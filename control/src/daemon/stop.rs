@@ -17,7 +17,9 @@ impl Daemon {
         if self.is_drained() {
             return;
         }
-        tracing::info!(seconds = longest.as_secs(), connections = self.registry.connections(), "draining");
+        let (connections, requests) = (self.registry.connections(), self.proxy.connections());
+        tracing::info!(seconds = longest.as_secs(), connections, proxy_connections = requests, "draining");
+        self.proxy.drain();
         self.registry.drain_all();
         self.publish_or_log();
     }
@@ -25,7 +27,8 @@ impl Daemon {
     /// Whether there is nothing more to wait for.
     pub(super) fn is_drained(&self) -> bool {
         let over = |until| tokio::time::Instant::now() >= until;
-        self.draining.is_some_and(|until| over(until) || self.dataplane.is_none() || self.registry.connections() == 0)
+        let idle = (self.dataplane.is_none() || self.registry.connections() == 0) && self.proxy.connections() == 0;
+        self.draining.is_some_and(|until| over(until) || idle)
     }
 
     /// Takes everything of ours away.
@@ -34,6 +37,7 @@ impl Daemon {
             notify("STOPPING=1");
         }
         self.held.release(&self.commands).await;
+        self.proxy.stop();
         if let Some(dataplane) = self.dataplane.take() {
             let lost = dataplane.stop();
             if lost > 0 {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test binary compiles this module and uses a part of it")]
 
+pub mod proxy;
+
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod configuration;
 pub mod director;
 pub mod fixture;
+pub mod http;
 pub mod listing;
 pub mod pcap;
 pub mod recording;

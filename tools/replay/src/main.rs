@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use headgate_replay::http::bed::Bed;
+use headgate_replay::http::corpus::Cases;
 use headgate_replay::recording::Recording;
 
 #[derive(Parser)]
@@ -19,6 +21,8 @@ struct Arguments {
 enum What {
     /// Folders with fixture.json, in.pcap and out.pcap, and files of state graphs
     Ipvs { recordings: Vec<PathBuf> },
+    /// Files of the HTTP corpus, through the proxy on loopback
+    Http { files: Vec<PathBuf> },
     /// Print recordings as one JSON object a line, for the tests
     Pack { recordings: Vec<PathBuf> },
 }
@@ -26,6 +30,15 @@ enum What {
 fn main() -> ExitCode {
     let result = match Arguments::parse().what {
         What::Ipvs { recordings } => return replay(&recordings),
+        What::Http { files } => {
+            return match http(&files) {
+                Ok(code) => code,
+                Err(error) => {
+                    eprintln!("{error:#}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
         What::Pack { recordings } => pack(&recordings),
     };
     if let Err(error) = result {
@@ -58,6 +71,27 @@ fn replay(recordings: &[PathBuf]) -> ExitCode {
     }
     println!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn http(files: &[PathBuf]) -> Result<ExitCode> {
+    /// Cases at a time: most of them wait more than they work.
+    const LANES: usize = 8;
+    let (mut passed, mut failed) = (0, 0);
+    for file in files {
+        let cases = Cases::read(file)?;
+        let bed = Bed::start(LANES)?;
+        headgate_replay::http::play(&cases, bed.lanes(), |verdict| {
+            if verdict.differences.is_empty() {
+                println!("ok {}", verdict.id);
+                passed += 1;
+            } else {
+                println!("FAIL {}: {}", verdict.id, verdict.differences.join("; "));
+                failed += 1;
+            }
+        })?;
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn pack(recordings: &[PathBuf]) -> Result<()> {

@@ -95,3 +95,72 @@ address = "10.0.0.13:8080"
     let changes = diff(&model(OLD), &model(new));
     assert_eq!(changes.iter().filter(|c| c.needs_restart()).count(), 1);
 }
+
+const PROXY: &str = r#"
+[[upstream]]
+name = "app"
+[[upstream.server]]
+address = "10.0.0.11:8080"
+[[upstream.server]]
+address = "10.0.0.12:8080"
+[[upstream]]
+name = "old"
+[[listener]]
+name = "http"
+address = ["0.0.0.0:80"]
+[[listener.route]]
+upstream = "app"
+"#;
+
+#[test]
+fn every_kind_of_change_of_the_proxy_is_told() {
+    assert_eq!(shown(PROXY, PROXY), Vec::<String>::new());
+    let new = r#"
+[proxy]
+workers = [1]
+[[upstream]]
+name = "app"
+balance = "hash"
+retry = { on = ["error", "http_503"], tries = 2 }
+[[upstream.server]]
+address = "10.0.0.11:8080"
+backup = true
+[[upstream.server]]
+address = "10.0.0.13:8080"
+weight = 2
+[[upstream]]
+name = "new"
+[[listener]]
+name = "http"
+address = ["0.0.0.0:80", "[::]:80"]
+limits = { body = 0 }
+[[listener.route]]
+upstream = "app"
+timeouts = { read = "1s" }
+[[listener.route]]
+path = "/old/"
+redirect = "/new/"
+[[listener]]
+name = "more"
+address = ["0.0.0.0:81"]
+"#;
+    assert_eq!(
+        shown(PROXY, new),
+        [
+            "proxy.workers: auto -> 1 (takes effect at the next start)",
+            "upstream old removed",
+            "upstream app: balance: round_robin -> hash",
+            "upstream app: hash: none -> uri, consistent",
+            "upstream app: retry.on: error, timeout, invalid_header -> error, http_503",
+            "upstream app: retry.tries: 0 -> 2",
+            "upstream app: server 10.0.0.12:8080 removed",
+            "upstream app: server 10.0.0.11:8080: backup: false -> true",
+            "upstream app: server 10.0.0.13:8080 added with weight 2",
+            "upstream new added with 0 servers",
+            "listener http: address: 0.0.0.0:80 -> 0.0.0.0:80, [::]:80",
+            "listener http: limits.body: 1GiB -> 0",
+            "listener http: route: / => app (5s/1m/1m) -> / => app (5s/1m/1s), /old/ => 302 /new/",
+            "listener more added",
+        ]
+    );
+}

@@ -2,9 +2,11 @@
 //! nothing behind it checks again.
 
 mod dataplane;
+mod proxy;
 mod service;
 
 pub use dataplane::{Dataplane, Ipvs, ReuseMode, Timeouts, Workers, XdpMode};
+pub use proxy::{BalanceWord, HashWord, Proxy, RetryOn, balance_word};
 pub use service::{
     Forward, Persistence, Ports, Protocol, Scheduler, SchedulerFlags, Server, Service, ServiceAddress, Thresholds,
     Tunnel, Weight,
@@ -24,6 +26,7 @@ pub struct Model {
     pub(in crate::config) dataplane: Dataplane,
     pub(in crate::config) addresses: Vec<HeldAddress>,
     pub(in crate::config) services: Vec<Service>,
+    pub(in crate::config) proxy: Proxy,
 }
 
 impl Model {
@@ -53,7 +56,11 @@ impl Model {
         self.services.iter().find(|s| s.name() == name)
     }
 
-    /// The addresses clients connect to, each once.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    /// The addresses of services, each once.
     pub fn virtual_addresses(&self) -> BTreeSet<IpAddr> {
         self.services.iter().map(|s| s.address().ip()).collect()
     }

@@ -134,7 +134,7 @@ impl Ipvs {
     }
 }
 
-fn workers(value: &Value<'_, '_>) -> Option<Workers> {
+pub(super) fn workers(value: &Value<'_, '_>) -> Option<Workers> {
     if value.is_word("auto") {
         return Some(None);
     }

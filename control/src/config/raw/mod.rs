@@ -2,9 +2,11 @@
 //! `default.toml`.
 
 mod dataplane;
+mod proxy;
 mod service;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
+pub(super) use proxy::{Hash, Limits, Listener, Proxy, Retry, Route, Upstream, UpstreamServer};
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 
 use std::path::PathBuf;
@@ -21,8 +23,8 @@ use super::text;
 const SOCKET_PATH_MAX: usize = 107;
 
 pub(super) static ROOT: Keys = Keys {
-    supported: &["node", "control", "dataplane", "address", "service"],
-    later: &["virtual_router", "sync_group", "proxy", "upstream", "listener"],
+    supported: &["node", "control", "dataplane", "address", "service", "proxy", "upstream", "listener"],
+    later: &["virtual_router", "sync_group"],
 };
 pub(super) static NODE: Keys = Keys { supported: &["name"], later: &[] };
 pub(super) static CONTROL: Keys = Keys { supported: &["socket", "log"], later: &["admin"] };
@@ -31,7 +33,7 @@ pub(super) static ADDRESS: Keys = Keys { supported: &["interface", "address"], l
 
 /// Every section of the file with its keys, for tests against the reference manual.
 #[cfg(test)]
-pub(super) static ALL_KEYS: [(&str, &Keys); 12] = [
+pub(super) static ALL_KEYS: [(&str, &Keys); 23] = [
     ("", &ROOT),
     ("node", &NODE),
     ("control", &CONTROL),
@@ -44,6 +46,17 @@ pub(super) static ALL_KEYS: [(&str, &Keys); 12] = [
     ("service.persistence", &service::PERSISTENCE),
     ("service.tunnel", &service::TUNNEL),
     ("service.server", &service::SERVER),
+    ("proxy", &proxy::PROXY),
+    ("upstream", &proxy::UPSTREAM),
+    ("upstream.hash", &proxy::HASH),
+    ("upstream.retry", &proxy::RETRY),
+    ("upstream.server", &proxy::UPSTREAM_SERVER),
+    ("listener", &proxy::LISTENER),
+    ("listener.limits", &proxy::LIMITS),
+    ("listener.route", &proxy::ROUTE),
+    ("listener.route.timeouts", &proxy::ROUTE_TIMEOUTS),
+    ("listener.route.respond", &proxy::RESPOND),
+    ("listener.route.redirect", &proxy::REDIRECT),
 ];
 
 pub(super) struct Config {
@@ -52,6 +65,9 @@ pub(super) struct Config {
     pub dataplane: Option<Dataplane>,
     pub addresses: Vec<Address>,
     pub services: Vec<Service>,
+    pub proxy: Option<Proxy>,
+    pub upstreams: Vec<Upstream>,
+    pub listeners: Vec<Listener>,
 }
 
 pub(super) struct Control {
@@ -75,6 +91,9 @@ impl Config {
             dataplane: root.section("dataplane", &dataplane::DATAPLANE).map(|s| Dataplane::read(&s)),
             addresses: root.sections("address", &ADDRESS).iter().map(Address::read).collect(),
             services: root.sections("service", &service::SERVICE).iter().map(Service::read).collect(),
+            proxy: root.section("proxy", &proxy::PROXY).map(|s| Proxy::read(&s)),
+            upstreams: root.sections("upstream", &proxy::UPSTREAM).iter().map(Upstream::read).collect(),
+            listeners: root.sections("listener", &proxy::LISTENER).iter().map(Listener::read).collect(),
         }
     }
 }

@@ -53,7 +53,7 @@ fn interfaces(raw: Field<Vec<At<String>>>, section: &Place, has_services: bool, 
     names.into_iter().filter(|at| unique.insert(&at.value, &at.place, findings)).map(|at| at.value).collect()
 }
 
-fn workers(raw: Field<raw::Workers>, environment: &Environment, findings: &Findings) -> Workers {
+pub(super) fn workers(raw: Field<raw::Workers>, environment: &Environment, findings: &Findings) -> Workers {
     let Some(At { value: Some(cores), place }) = raw.set() else { return Workers::Auto };
     if cores.is_empty() {
         findings.error(&place, Problem::Missing("at least one core, or \"auto\""));

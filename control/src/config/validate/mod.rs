@@ -2,6 +2,7 @@
 //! comparisons between sections come last.
 
 mod dataplane;
+mod proxy;
 mod service;
 
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use super::model::{Control, HeldAddress, Log, Model, Node};
 use super::raw;
 use super::reader::{At, Field};
 
-/// Also returns, for each service address without an `[[address]]`, the warning that applies if the host lacks it too.
+/// Also returns, for each service or listener address without an `[[address]]`, the warning that applies if the host lacks it too.
 ///
 /// When errors were noted the model is made of what is left and must not be used.
 pub(super) fn model(raw: raw::Config, environment: &Environment, findings: &Findings) -> (Model, Vec<ConfigWarning>) {
@@ -24,9 +25,12 @@ pub(super) fn model(raw: raw::Config, environment: &Environment, findings: &Find
     let control = control(raw.control);
     let dataplane = dataplane::dataplane(raw.dataplane, first_service, environment, findings);
     let addresses = addresses(raw.addresses, findings);
-    let (services, places) = service::services(raw.services, findings);
+    let (services, mut places) = service::services(raw.services, findings);
+    let sections = proxy::Sections { proxy: raw.proxy, upstreams: raw.upstreams, listeners: raw.listeners };
+    let (proxy, listening) = proxy::proxy(sections, node.name(), &services, environment, findings);
+    places.extend(listening);
     let unassigned = unassigned(&places, &addresses, findings);
-    (Model { node, control, dataplane, addresses, services }, unassigned)
+    (Model { node, control, dataplane, addresses, services, proxy }, unassigned)
 }
 
 fn control(raw: Option<raw::Control>) -> Control {

@@ -1,0 +1,92 @@
+//! The answer of `headgate upstreams`.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// All upstreams of the proxy, or the one that was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Upstreams {
+    pub version: u32,
+    pub upstreams: Vec<Upstream>,
+}
+
+impl Upstreams {
+    pub fn new(upstreams: Vec<Upstream>) -> Self {
+        Self { version: crate::VERSION, upstreams }
+    }
+}
+
+/// An upstream with its servers in the order of the configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upstream {
+    pub name: String,
+    pub balance: String,
+    pub servers: Vec<UpstreamServer>,
+}
+
+/// A server of an upstream. Counters are since the start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamServer {
+    pub address: SocketAddr,
+    pub backup: bool,
+    /// The weight in use.
+    pub weight: u32,
+    pub state: UpstreamState,
+    /// Requests that it works on now.
+    pub in_flight: u64,
+    /// Requests it was asked for.
+    pub requests: u64,
+    pub failures: u64,
+    /// Requests that it failed and another server was asked for.
+    pub retries: u64,
+    /// Until a response began; absent before the first.
+    pub latency_ms: Option<Latency>,
+}
+
+/// Milliseconds, right to two digits.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// Whether a server of an upstream gets requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum UpstreamState {
+    Up,
+    /// It has failed too often, or the configuration says so.
+    Down,
+    /// An operator asked for no new requests until the next reload.
+    Drain,
+    /// It was down, and the next request finds out whether it works again.
+    Probing,
+}
+
+impl fmt::Display for UpstreamState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Drain => "drain",
+            Self::Probing => "probing",
+        })
+    }
+}
+
+/// The answer of `headgate server` for a server of an upstream: as it is after the change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamServerReport {
+    pub version: u32,
+    pub upstream: String,
+    pub address: SocketAddr,
+    pub state: UpstreamState,
+    /// The configured weight.
+    pub weight: u32,
+    /// The weight in use (0 while draining).
+    pub effective_weight: u32,
+}

@@ -1,0 +1,110 @@
+//! `headgate upstreams`: the proxy's upstreams and their servers.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use headgate_api::{Request, Response, Upstream, UpstreamState, Upstreams};
+
+use super::numbers::short;
+use super::output::{Colour, Paint};
+use super::table::{Align, Cell, Table};
+use super::{Failure, Global, output};
+
+/// Show the proxy's upstreams and their servers
+///
+/// Which servers get requests, how many they work on, how often they failed, how often another server was asked instead, and how
+/// long they take until a response begins.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Only the upstream of this name
+    name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  headgate upstreams
+  headgate upstreams app
+  headgate upstreams --json | jq '.upstreams[].servers[] | select(.state != \"up\")'";
+
+pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, Failure> {
+    let upstreams = global.ask(Request::Upstreams { name: args.name }, |response| match response {
+        Response::Upstreams(upstreams) => Some(upstreams),
+        _ => None,
+    })?;
+    if args.json {
+        output::print_json(&upstreams)?;
+    } else {
+        output::print(&Report { upstreams, paint: Paint::stdout() }.to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) struct Report {
+    pub upstreams: Upstreams,
+    pub paint: Paint,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.upstreams.upstreams.is_empty() {
+            return writeln!(f, "there are no upstreams");
+        }
+        for (i, upstream) in self.upstreams.upstreams.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            writeln!(f, "{}: {}", upstream.name, upstream.balance)?;
+            write!(f, "{}", self.servers(upstream))?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn servers(&self, upstream: &Upstream) -> Table {
+        let columns = vec![
+            ("SERVER", Align::Left),
+            ("WEIGHT", Align::Right),
+            ("STATE", Align::Left),
+            ("NOW", Align::Right),
+            ("REQUESTS", Align::Right),
+            ("FAILED", Align::Right),
+            ("RETRIED", Align::Right),
+            ("P50 ms", Align::Right),
+            ("P99 ms", Align::Right),
+        ];
+        let mut table = Table::new(columns, self.paint);
+        for server in &upstream.servers {
+            let [p50, p99] = match server.latency_ms {
+                Some(latency) => [latency.p50, latency.p99].map(|time| format!("{time:.1}")),
+                None => ["-".to_owned(), "-".to_owned()],
+            };
+            let name = format!("{}{}", server.address, if server.backup { " (backup)" } else { "" });
+            table.row(vec![
+                name.into(),
+                server.weight.into(),
+                state(server.state),
+                short(server.in_flight).into(),
+                short(server.requests).into(),
+                short(server.failures).into(),
+                short(server.retries).into(),
+                p50.into(),
+                p99.into(),
+            ]);
+        }
+        table
+    }
+}
+
+fn state(state: UpstreamState) -> Cell {
+    let colour = match state {
+        UpstreamState::Up => Colour::Good,
+        UpstreamState::Down => Colour::Bad,
+        _ => Colour::Attention,
+    };
+    Cell::coloured(state, Some(colour))
+}

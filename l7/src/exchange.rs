@@ -1,0 +1,304 @@
+//! One try: a request goes to a server, the head of its response comes back.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::buffer::Buffer;
+use crate::client::Client;
+use crate::clock::{millis, with_date};
+use crate::config::Timeouts;
+use crate::failover::Failure;
+use crate::http1::response::{self, Response};
+use crate::http1::write::{self, Reply};
+use crate::http1::{Body, Reject};
+use crate::outgoing::{Outgoing, SendError, Sent};
+use crate::plan::Plan;
+use crate::stream::Stream;
+use crate::timers::Late;
+use crate::write_all::write_all;
+
+/// Interim responses to one request; more are no HTTP.
+const INTERIMS_MAX: u32 = 64;
+
+/// A connection to a server and what has been read from it.
+#[derive(Debug)]
+pub struct Server {
+    pub stream: Stream,
+    pub buffer: Buffer,
+    pub address: SocketAddr,
+    /// It came from the pool.
+    pub pooled: bool,
+}
+
+/// What a final response is, its head being written for the client already.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    pub status: u16,
+    /// As the server frames it.
+    pub body: Body,
+    /// As the client gets it.
+    pub framed: Body,
+    /// Whether the client's connection goes on.
+    pub keep_alive: bool,
+    /// Whether the server's connection goes on.
+    pub reusable: bool,
+    /// A field that ends at this hop may stand among the trailers.
+    pub nominates: bool,
+    pub upgraded: bool,
+}
+
+/// A response that has begun.
+#[derive(Debug)]
+pub struct Answer {
+    pub server: Server,
+    pub head: Head,
+    /// The head for the client.
+    pub out: Vec<u8>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub enum Failed {
+    /// By the server's fault.
+    Server(Failure),
+    /// By the client's fault, which is told.
+    Rejected(Reject),
+    /// The client is gone, or too slow to be told anything.
+    Client,
+    /// By ours.
+    Own(io::Error),
+}
+
+/// What the tries of a request have in common.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    pub client: &'a mut Client,
+    pub plan: &'a Plan,
+    pub timeouts: Timeouts,
+    pub outgoing: Outgoing<'a>,
+    /// A 100 has been sent to the client.
+    pub continued: bool,
+    pub interims: u32,
+    /// Of the last try: whether bytes of a response came.
+    pub answered: bool,
+    /// Whether its connection came from the pool.
+    pub pooled: bool,
+}
+
+impl Exchange<'_> {
+    /// Asks a server. `fresh`: not on a connection that was used before.
+    ///
+    /// # Errors
+    /// See [`Failed`].
+    pub async fn ask(&mut self, address: SocketAddr, fresh: bool, mut out: Vec<u8>) -> Result<Answer, Failed> {
+        self.answered = false;
+        self.pooled = false;
+        let mut server = self.connection(address, fresh).await?;
+        self.pooled = server.pooled;
+        let head = self.talk(&mut server, &mut out).await?;
+        Ok(Answer { server, head, out })
+    }
+
+    async fn connection(&mut self, address: SocketAddr, fresh: bool) -> Result<Server, Failed> {
+        let pooled = if fresh { None } else { self.client.worker.idle.take(address, millis()) };
+        if let Some(stream) = pooled {
+            return Ok(Server { stream, buffer: Buffer::default(), address, pooled: true });
+        }
+        self.client.deadline.set(self.timeouts.connect);
+        match self.client.deadline.within(Stream::connect(address)).await {
+            Ok(Ok(stream)) => Ok(Server { stream, buffer: Buffer::default(), address, pooled: false }),
+            Ok(Err(error)) => match error.kind() {
+                // Ours to solve: another server would not help.
+                _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL)) => {
+                    Err(Failed::Own(error))
+                }
+                ErrorKind::TimedOut => Err(Failed::Server(Failure::ConnectTimeout)),
+                _ => Err(Failed::Server(Failure::Connect)),
+            },
+            Err(Late) => Err(Failed::Server(Failure::ConnectTimeout)),
+        }
+    }
+
+    /// Sends, and looks for a response all the while: a server may answer before it has seen the whole body.
+    async fn talk(&mut self, server: &mut Server, out: &mut Vec<u8>) -> Result<Head, Failed> {
+        self.client.deadline.set(self.timeouts.send);
+        let mut sent = Sent::NeedsInput;
+        let mut broken = false;
+        loop {
+            if sent != Sent::All && !broken {
+                match self.outgoing.send(&server.stream, &mut self.client.buffer) {
+                    Ok(now) => {
+                        self.client.deadline.set(self.patience(now));
+                        sent = now;
+                    }
+                    // It may have said why before it closed.
+                    Err(SendError::Server) => {
+                        broken = true;
+                        self.client.deadline.set(self.timeouts.read);
+                    }
+                    Err(SendError::File(error)) => return Err(Failed::Own(error)),
+                    Err(SendError::Client(reject)) => return Err(Failed::Rejected(reject)),
+                }
+            }
+            match self.wait(server, sent, broken).await? {
+                Event::Sendable => {}
+                Event::Input => self.read_client()?,
+                Event::Response => {
+                    if let Some(head) = self.read_server(server, sent == Sent::All, out).await? {
+                        return Ok(head);
+                    }
+                    self.client.deadline.set(self.patience(sent));
+                }
+            }
+        }
+    }
+
+    fn patience(&self, sent: Sent) -> Duration {
+        match sent {
+            Sent::All => self.timeouts.read,
+            Sent::Blocked => self.timeouts.send,
+            Sent::NeedsInput => self.plan.limits.body_timeout,
+        }
+    }
+
+    async fn wait(&mut self, server: &Server, sent: Sent, broken: bool) -> Result<Event, Failed> {
+        let client = &*self.client;
+        let needs_input = sent == Sent::NeedsInput && !broken;
+        // Also to notice that the client has gone.
+        let watch_client = needs_input || (!client.half_closed && !client.buffer.is_full());
+        let event = client
+            .deadline
+            .within(poll_fn(|context| {
+                if server.stream.poll_read_ready(context).is_ready() {
+                    return Poll::Ready(Event::Response);
+                }
+                if sent == Sent::Blocked && !broken && server.stream.poll_write_ready(context).is_ready() {
+                    return Poll::Ready(Event::Sendable);
+                }
+                if watch_client && client.stream.poll_read_ready(context).is_ready() {
+                    return Poll::Ready(Event::Input);
+                }
+                Poll::Pending
+            }))
+            .await;
+        match event {
+            Ok(event) => Ok(event),
+            Err(Late) if needs_input => Err(Failed::Rejected(Reject::new(408, "body too slow"))),
+            Err(Late) => Err(Failed::Server(Failure::Timeout)),
+        }
+    }
+
+    /// Takes what the client sends meanwhile; its silence after the request is no reason to stop.
+    fn read_client(&mut self) -> Result<(), Failed> {
+        match self.client.stream.try_read(&mut self.client.buffer) {
+            Ok(0) => {
+                self.client.half_closed = true;
+                // The rest of the body will never come.
+                if self.outgoing.has_all_input() { Ok(()) } else { Err(Failed::Client) }
+            }
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(()),
+            Err(_) => Err(Failed::Client),
+        }
+    }
+
+    /// Reads, and passes interim responses on; the head of a final response is written to `out`.
+    async fn read_server(
+        &mut self,
+        server: &mut Server,
+        sent_all: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Head>, Failed> {
+        if server.buffer.is_full() && !server.buffer.grow(2 * response::HEAD_MAX) {
+            return Err(Failed::Server(Failure::Invalid));
+        }
+        match server.stream.try_read(&mut server.buffer) {
+            Ok(0) => return Err(Failed::Server(Failure::Closed)),
+            Ok(_) => self.answered = true,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(None),
+            Err(_) => return Err(Failed::Server(Failure::Closed)),
+        }
+        loop {
+            let reply = Replying {
+                plan: self.plan,
+                early: !self.outgoing.has_all_input(),
+                sent_all,
+                draining: self.client.worker.is_draining(),
+            };
+            out.clear();
+            let parsed = response::parse(server.buffer.data(), self.plan.is_head, |response| reply.head(response, out));
+            let (head, length) = match parsed {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => return Ok(None),
+                Err(_) => return Err(Failed::Server(Failure::Invalid)),
+            };
+            server.buffer.consume(length);
+            if head.status >= 200 || head.upgraded {
+                return Ok(Some(head));
+            }
+            self.interims += 1;
+            if head.status == 101 || self.interims > INTERIMS_MAX {
+                return Err(Failed::Server(Failure::Invalid));
+            }
+            self.relay_interim(head.status, out).await?;
+        }
+    }
+
+    async fn relay_interim(&mut self, status: u16, out: &[u8]) -> Result<(), Failed> {
+        let is_continue = status == 100;
+        // Once is enough, and who has sent the body does not wait for it.
+        if self.plan.minor == 0 || (is_continue && (self.continued || !self.plan.expects_continue)) {
+            return Ok(());
+        }
+        self.continued = self.continued || is_continue;
+        self.client.deadline.set(self.plan.limits.send_timeout);
+        match self.client.deadline.within(write_all(&self.client.stream, out)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Failed::Client),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Event {
+    Sendable,
+    Input,
+    Response,
+}
+
+/// What decides how a response goes to the client.
+struct Replying<'a> {
+    plan: &'a Plan,
+    /// The server answers although the client has not sent all.
+    early: bool,
+    /// The server has got all.
+    sent_all: bool,
+    draining: bool,
+}
+
+impl Replying<'_> {
+    fn head(&self, response: &Response<'_>, out: &mut Vec<u8>) -> Head {
+        let framed = match response.body {
+            Body::Chunked | Body::UntilClose if self.plan.minor == 0 => Body::UntilClose,
+            Body::UntilClose => Body::Chunked,
+            body => body,
+        };
+        let keep_alive = self.plan.keep_alive && !self.early && !self.draining && framed != Body::UntilClose;
+        let upgraded = response.websocket && self.plan.websocket;
+        with_date(|date| {
+            write::response(response, Reply { body: framed, minor: self.plan.minor, keep_alive, date }, out);
+        });
+        Head {
+            status: response.status,
+            body: response.body,
+            framed,
+            keep_alive,
+            nominates: response.nominates,
+            reusable: response.keep_alive && self.sent_all,
+            upgraded,
+        }
+    }
+}

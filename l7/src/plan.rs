@@ -1,0 +1,119 @@
+//! What is to be done with a request, once its head has been understood: nothing of the head itself is needed any more.
+
+use std::net::IpAddr;
+
+use crate::config::{Action, HashKey, Limits};
+use crate::failover;
+use crate::http1::request::Request;
+use crate::http1::write::{self, Forwarding};
+use crate::http1::{Body, Reject, target};
+use crate::snapshot::Snapshot;
+
+#[derive(Debug)]
+pub struct Plan {
+    pub to: To,
+    /// How the body comes.
+    pub body: Body,
+    /// The method is HEAD.
+    pub is_head: bool,
+    pub idempotent: bool,
+    /// Of the client's HTTP/1: 0 or 1.
+    pub minor: u8,
+    pub keep_alive: bool,
+    pub expects_continue: bool,
+    /// A field that ends at this hop may stand among the trailers.
+    pub nominates: bool,
+    /// The client asks for WebSocket, and may.
+    pub websocket: bool,
+    pub limits: Limits,
+}
+
+impl Plan {
+    /// Whether anything follows the head.
+    pub fn has_body(&self) -> bool {
+        !matches!(self.body, Body::None | Body::Length(0))
+    }
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// A server, as the [`Action::Proxy`] of this route says.
+    Upstream { route: usize },
+    /// We, as the route says.
+    Route { route: usize },
+    /// We, as nobody further on is to see the request (RFC 9110 section 7.6.2).
+    LastHop,
+}
+
+/// Makes a plan, and writes to `head` what a server gets to see of the request, but for the end of its head, or the location of a
+/// redirect; to `key` what is hashed.
+///
+/// # Errors
+/// When the target makes no sense, or no route fits.
+pub fn plan(
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    listener: usize,
+    client: IpAddr,
+    head: &mut Vec<u8>,
+    key: &mut Vec<u8>,
+) -> Result<Plan, Reject> {
+    let (listener, router) = &snapshot.listeners[listener];
+    let mut plan = Plan {
+        to: To::LastHop,
+        body: request.body,
+        is_head: request.method == b"HEAD",
+        idempotent: failover::is_idempotent(request.method),
+        minor: request.minor,
+        keep_alive: request.keep_alive,
+        expects_continue: request.expects_continue,
+        nominates: request.nominates,
+        websocket: false,
+        limits: listener.limits,
+    };
+    let path = target::normal_path(request.target)?;
+    if request.max_forwards == Some(0) {
+        return Ok(plan);
+    }
+    let Some(route) = router.find(request.authority, &path) else {
+        return Err(Reject::new(404, "no route"));
+    };
+    plan.to = To::Route { route };
+    if let Action::Redirect { location, .. } = &listener.routes[route].action {
+        head.clear();
+        write_location(location, request, head);
+    }
+    if let Action::Proxy(forward) = &listener.routes[route].action {
+        plan.to = To::Upstream { route };
+        plan.websocket = request.websocket && forward.websocket;
+        head.clear();
+        write::request(request, Forwarding { client, scheme: "http", pseudonym: &snapshot.pseudonym }, head);
+        key.clear();
+        match snapshot.upstreams[forward.upstream].config().balance.hash_key() {
+            Some(HashKey::Uri) => key.extend_from_slice(request.target),
+            Some(HashKey::Host) => key.extend_from_slice(target::host_of(request.authority)),
+            Some(HashKey::Client) => key.extend_from_slice(client.to_canonical().to_string().as_bytes()),
+            None => {}
+        }
+    }
+    Ok(plan)
+}
+
+/// Fills in `$host` and `$request_uri`.
+fn write_location(template: &str, request: &Request<'_>, out: &mut Vec<u8>) {
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let name = &rest[at + 1..];
+        let known: [(&str, &[u8]); 2] = [("request_uri", request.target), ("host", target::host_of(request.authority))];
+        if let Some((known, value)) = known.iter().find(|(known, _)| name.starts_with(known)) {
+            out.extend_from_slice(value);
+            rest = &name[known.len()..];
+        } else {
+            out.push(b'$');
+            rest = name;
+        }
+    }
+    out.extend_from_slice(rest.as_bytes());
+}

@@ -1,0 +1,170 @@
+//! A response on its way to the client. What the server cuts off stays visibly cut off.
+
+use std::io::IoSlice;
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::exchange::{Answer, Head, Server};
+use crate::http1::Body;
+use crate::http1::body::Reader;
+use crate::http1::chunked::{self, Piece};
+use crate::write_all::{write_all, write_both, write_slices};
+
+/// Chunks that are smaller go out together.
+const JOINED: usize = 4096;
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relayed {
+    /// The whole message went out.
+    Whole,
+    /// The server did not send all of it, or nonsense.
+    Truncated,
+    /// The client takes no more.
+    ClientGone,
+}
+
+/// Sends a response whose head is ready. `read`: how long the server may be silent; `send`: the client.
+pub async fn relay(client: &mut Client, answer: &mut Answer, read: Duration, send: Duration) -> Relayed {
+    let Answer { server, head, out } = answer;
+    let mut relay = Relay { client, server, read, send };
+    let result = match head.body {
+        Body::None => relay.write(out, &[]).await,
+        Body::Length(length) => relay.length(length, out).await,
+        Body::Chunked | Body::UntilClose => relay.pieces(Reader::new(head.body), head, out).await,
+    };
+    match result {
+        Ok(()) => Relayed::Whole,
+        Err(ended) => ended,
+    }
+}
+
+struct Relay<'a> {
+    client: &'a mut Client,
+    server: &'a mut Server,
+    read: Duration,
+    send: Duration,
+}
+
+impl Relay<'_> {
+    async fn write(&mut self, out: &mut Vec<u8>, data: &[u8]) -> Result<(), Relayed> {
+        self.client.deadline.set(self.send);
+        let written = self.client.deadline.within(write_both(&self.client.stream, out, data)).await;
+        match written {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Relayed::ClientGone),
+        }
+    }
+
+    /// Sends so much of what the server has sent.
+    async fn write_data(&mut self, length: usize) -> Result<(), Relayed> {
+        self.client.deadline.set(self.send);
+        let data = &self.server.buffer.data()[..length];
+        let written = self.client.deadline.within(write_all(&self.client.stream, data)).await;
+        self.server.buffer.consume(length);
+        match written {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Relayed::ClientGone),
+        }
+    }
+
+    /// Waits for more from the server; false at the end of its stream.
+    async fn more(&mut self) -> Result<bool, Relayed> {
+        self.client.deadline.set(self.read);
+        let read = self.client.deadline.within(self.server.stream.read(&mut self.server.buffer)).await;
+        match read {
+            Ok(Ok(length)) => Ok(length > 0),
+            _ => Err(Relayed::Truncated),
+        }
+    }
+
+    async fn length(&mut self, length: u64, out: &mut Vec<u8>) -> Result<(), Relayed> {
+        let part = |available: usize, left: u64| available.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let first = part(self.server.buffer.data().len(), length);
+        self.client.deadline.set(self.send);
+        let data = &self.server.buffer.data()[..first];
+        let written = self.client.deadline.within(write_both(&self.client.stream, out, data)).await;
+        self.server.buffer.consume(first);
+        if !matches!(written, Ok(Ok(()))) {
+            return Err(Relayed::ClientGone);
+        }
+        let mut left = length - first as u64;
+        while left > 0 {
+            if !self.more().await? {
+                return Err(Relayed::Truncated);
+            }
+            let next = part(self.server.buffer.data().len(), left);
+            self.write_data(next).await?;
+            left -= next as u64;
+        }
+        Ok(())
+    }
+
+    /// Passes a body on whose end is not known beforehand, as chunks or as it is. `out` begins with the head.
+    async fn pieces(&mut self, mut reader: Reader, head: &Head, out: &mut Vec<u8>) -> Result<(), Relayed> {
+        let chunked = head.framed == Body::Chunked;
+        loop {
+            match reader.next(self.server.buffer.data()) {
+                Ok(Piece::Data { framing, length }) => {
+                    self.piece(framing, length, chunked, out).await?;
+                    continue;
+                }
+                Ok(Piece::Framing(used)) => self.server.buffer.consume(used),
+                Ok(Piece::End(used)) => {
+                    self.server.buffer.consume(used);
+                    if chunked {
+                        chunked::write_end(if head.nominates { b"" } else { reader.trailers() }, out);
+                    }
+                    return self.flush(out).await;
+                }
+                Err(_) => {
+                    self.flush(out).await?;
+                    return Err(Relayed::Truncated);
+                }
+            }
+            // Nothing is held back while the server is silent.
+            self.flush(out).await?;
+            if !self.more().await? {
+                if !reader.ends_with_stream() {
+                    return Err(Relayed::Truncated);
+                }
+                if chunked {
+                    chunked::write_end(b"", out);
+                }
+                return self.flush(out).await;
+            }
+        }
+    }
+
+    async fn piece(&mut self, framing: usize, length: usize, chunked: bool, out: &mut Vec<u8>) -> Result<(), Relayed> {
+        if chunked {
+            chunked::write_size(length, out);
+        }
+        let data = &self.server.buffer.data()[framing..framing + length];
+        let end: &[u8] = if chunked { b"\r\n" } else { b"" };
+        if length <= JOINED {
+            out.extend_from_slice(data);
+            out.extend_from_slice(end);
+            self.server.buffer.consume(framing + length);
+            return if out.len() > JOINED { self.flush(out).await } else { Ok(()) };
+        }
+        self.client.deadline.set(self.send);
+        let mut slices = [IoSlice::new(out), IoSlice::new(data), IoSlice::new(end)];
+        let written = self.client.deadline.within(write_slices(&self.client.stream, &mut slices)).await;
+        out.clear();
+        self.server.buffer.consume(framing + length);
+        match written {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Relayed::ClientGone),
+        }
+    }
+
+    async fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), Relayed> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let result = self.write(out, &[]).await;
+        out.clear();
+        result
+    }
+}

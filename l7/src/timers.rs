@@ -1,0 +1,123 @@
+//! Deadlines of connections. Each connection has one slot; setting it is a store. A sweep looks at all slots of the thread a few times a second
+//! and wakes whoever is late, so that no request touches a timer wheel.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
+use std::rc::{Rc, Weak};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::millis;
+
+/// How late a deadline may be noticed.
+pub const GRAIN: Duration = Duration::from_millis(50);
+
+/// The deadlines of a thread.
+#[derive(Debug, Default)]
+pub struct Timers {
+    slots: RefCell<Vec<Weak<Slot>>>,
+    /// Told when there is a first slot.
+    used: Notify,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// In [`millis`].
+    at: Cell<u64>,
+    /// What is waited for is not urgent: see [`Timers::end_idle`].
+    idle: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+/// The deadline of one task.
+#[derive(Debug)]
+pub struct Deadline {
+    slot: Rc<Slot>,
+}
+
+/// The deadline has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late;
+
+impl Timers {
+    pub fn deadline(&self) -> Deadline {
+        let slot = Rc::new(Slot { at: Cell::new(u64::MAX), idle: Cell::new(false), waiting: RefCell::default() });
+        self.slots.borrow_mut().push(Rc::downgrade(&slot));
+        self.used.notify_one();
+        Deadline { slot }
+    }
+
+    /// Wakes who is late, for as long as the thread lives.
+    pub async fn sweep(&self) {
+        loop {
+            if self.slots.borrow().is_empty() {
+                self.used.notified().await;
+            }
+            tokio::time::sleep(GRAIN).await;
+            self.sweep_once(millis());
+        }
+    }
+
+    /// Has all idle deadlines pass now.
+    pub fn end_idle(&self) {
+        for slot in self.slots.borrow().iter().filter_map(Weak::upgrade).filter(|slot| slot.idle.get()) {
+            slot.at.set(0);
+        }
+        self.sweep_once(millis());
+    }
+
+    fn sweep_once(&self, now: u64) {
+        self.slots.borrow_mut().retain(|slot| {
+            let Some(slot) = slot.upgrade() else { return false };
+            if slot.at.get() <= now
+                && let Some(waker) = slot.waiting.take()
+            {
+                waker.wake();
+            }
+            true
+        });
+    }
+}
+
+impl Deadline {
+    /// So long from now; [`Duration::MAX`] for none.
+    pub fn set(&self, after: Duration) {
+        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        self.slot.at.set(millis().saturating_add(after));
+        self.slot.idle.set(false);
+    }
+
+    /// The same, of a task that waits for nothing in particular.
+    pub fn set_idle(&self, after: Duration) {
+        self.set(after);
+        self.slot.idle.set(true);
+    }
+
+    /// The future's output, if it comes before the deadline.
+    pub async fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, Late> {
+        let mut future = pin!(future);
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Ok(output));
+            }
+            // The waker is left for the sweep before the clock is read: a deadline that passes in between is seen by one of both.
+            let mut waiting = self.slot.waiting.borrow_mut();
+            match &*waiting {
+                Some(known) if known.will_wake(context.waker()) => {}
+                _ => *waiting = Some(context.waker().clone()),
+            }
+            if self.slot.at.get() != u64::MAX && self.slot.at.get() <= millis() {
+                Poll::Ready(Err(Late))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Servers are asked for a request, one after another, until one answers or nobody else may be asked.
+
+use std::net::IpAddr;
+
+use crate::answer::End;
+use crate::clock::{micros, millis};
+use crate::exchange::{Answer, Exchange, Failed};
+use crate::failover::{self, Decision, Failure, Next, Progress, decide};
+use crate::http1::Reject;
+use crate::upstream::{Attempts, Key, NoServer, Pick, Upstream};
+
+/// Whom to ask.
+#[derive(Debug)]
+pub struct Target<'a> {
+    pub upstream: &'a Upstream,
+    pub client: IpAddr,
+    pub hashed: &'a [u8],
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    Answer(Answer, Pick<'a>),
+    None(End),
+}
+
+/// Asks. `out` is scratch space for the head of the answer.
+pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Vec<u8>) -> Outcome<'a> {
+    let upstream = target.upstream;
+    let policy = &upstream.config().retry;
+    let key = Key { client: target.client, hashed: target.hashed };
+    let mut running = upstream.enter();
+    let mut attempts = Attempts::default();
+    let begun = millis();
+    let mut pick = match upstream.pick(&mut attempts, &key, begun) {
+        Ok(pick) => pick,
+        Err(none) => return Outcome::None(End::Status(no_server(none))),
+    };
+    let mut fresh = false;
+    let mut out = out;
+    // The last response of a server that was no good: better than an error page of ours.
+    let mut kept: Option<(Answer, Pick<'_>)> = None;
+    loop {
+        let asked = micros();
+        let result = exchange.ask(pick.server().address(), fresh, std::mem::take(&mut out)).await;
+        let latency = micros() - asked;
+        let now = millis();
+        let (failure, answer) = match result {
+            Ok(answer) if !failover::is_failure(policy, answer.head.status) => {
+                pick.succeeded(latency);
+                return Outcome::Answer(answer, pick);
+            }
+            Ok(answer) => (Failure::Status(answer.head.status), Some(answer)),
+            Err(Failed::Server(failure)) => (failure, None),
+            Err(Failed::Rejected(reject)) => return Outcome::None(End::Rejected(reject)),
+            Err(Failed::Client) => return Outcome::None(End::ClientGone),
+            Err(Failed::Own(error)) => {
+                tracing::error!(upstream = %upstream.config().name, "cannot forward a request: {error}");
+                return Outcome::None(End::Rejected(Reject::new(500, "trouble of our own")));
+            }
+        };
+        let sent = exchange.outgoing.has_begun();
+        let progress = Progress {
+            sent,
+            replayable: exchange.outgoing.rewind(),
+            idempotent: exchange.plan.idempotent,
+            pooled: exchange.pooled,
+            answered: exchange.answered,
+            committed: false,
+            tries: attempts.count,
+            elapsed: now - begun,
+        };
+        let Decision { next, counts } = decide(policy, failure, progress);
+        if counts {
+            pick.failed(now);
+            tracing::debug!(upstream = %upstream.config().name, server = %pick.server().name(), ?failure, "a try failed");
+        }
+        if next == Next::SameServer {
+            fresh = true;
+            continue;
+        }
+        if next == Next::NextServer
+            && (!failover::is_costly(failure) || running.may_repeat())
+            && let Ok(other) = upstream.pick(&mut attempts, &key, now)
+        {
+            pick.server().count_passed_on();
+            let failed = std::mem::replace(&mut pick, other);
+            if let Some(answer) = answer {
+                kept = Some((answer, failed));
+            }
+            fresh = false;
+            continue;
+        }
+        return match answer.map(|answer| (answer, pick)).or(kept) {
+            Some((answer, pick)) => Outcome::Answer(answer, pick),
+            None => Outcome::None(End::Status(failover::status(failure))),
+        };
+    }
+}
+
+fn no_server(none: NoServer) -> u16 {
+    match none {
+        NoServer::Left => 502,
+        NoServer::Busy => 503,
+    }
+}

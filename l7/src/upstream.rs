@@ -1,0 +1,220 @@
+//! Upstreams: groups of servers, their state shared by all workers, and the choice among them.
+//!
+//! * [`server`]: what is known of one server: failures, requests in flight, latency
+//! * `latencies`: their distribution
+//! * [`balance`]: the algorithms, one file each
+//!
+//! A request asks [`Upstream::pick`] once per try and says how it went. Everything here takes the time as an argument.
+
+pub mod balance;
+mod latencies;
+pub mod server;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config;
+use balance::Group;
+pub use server::{Admin, Server, State};
+
+/// Of the requests that run in an upstream at most this share may be repeats of costly failures (in percent), but always [`BUDGET_FLOOR`]
+/// of them: when everything is slow, repeating everything would make it worse.
+const BUDGET_PERCENT: u32 = 20;
+const BUDGET_FLOOR: u32 = 3;
+
+/// An upstream. Cheap to share; a reload makes a new one around the same servers.
+#[derive(Debug)]
+pub struct Upstream {
+    config: config::Upstream,
+    primaries: Mutex<Group>,
+    backups: Mutex<Group>,
+    /// In the order of the file.
+    servers: Vec<Arc<Server>>,
+    requests: AtomicU32,
+    repeats: AtomicU32,
+}
+
+/// What hashes are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    pub client: IpAddr,
+    /// For [`config::Balance::Hash`] and [`config::Balance::HashConsistent`].
+    pub hashed: &'a [u8],
+}
+
+/// A request's way through the servers of an upstream: each is asked at most once.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    /// Of the first 128 servers a bit each; the few upstreams with more use the list.
+    tried: u128,
+    tried_beyond: Vec<usize>,
+    /// Servers asked so far.
+    pub count: u32,
+    in_backups: bool,
+    walk: balance::Walk,
+}
+
+/// A server that was chosen. Counts as a request in flight until it is dropped.
+#[derive(Debug)]
+pub struct Pick<'a> {
+    server: &'a Server,
+    /// The one request that finds out whether a server that was out works again.
+    probe: bool,
+    /// Chosen although it is out, because all are.
+    pub last_resort: bool,
+}
+
+/// Why there is no server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoServer {
+    /// There are none that could ever be asked, or each was asked in vain.
+    Left,
+    /// All that work have as many requests as they may have.
+    Busy,
+}
+
+impl Upstream {
+    /// `before`: the same upstream until now, whose servers keep their state where name and address stay the same.
+    pub fn new(config: config::Upstream, before: Option<&Self>) -> Self {
+        let known = |wanted: &config::Server| {
+            let same = |server: &&Arc<Server>| server.name() == wanted.name && server.address() == wanted.address;
+            before.and_then(|before| before.servers.iter().find(same))
+        };
+        // A server that is alone is always asked (as nginx); one that is down does not count as company.
+        let alone = config.servers.iter().filter(|server| !server.down).count() == 1;
+        let servers: Vec<_> = config
+            .servers
+            .iter()
+            .map(|wanted| Arc::new(Server::new(wanted, alone, known(wanted).map(|server| server.record()))))
+            .collect();
+        let group = |backup: bool| {
+            let members = (0..).zip(&servers).filter(|(_, server)| server.is_backup() == backup);
+            let mut group =
+                Group::new(config.balance, members.map(|(index, server)| (index, Arc::clone(server))).collect());
+            if let Some(before) = before {
+                let before = if backup { &before.backups } else { &before.primaries };
+                group.go_on_from(&before.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+            Mutex::new(group)
+        };
+        let (primaries, backups) = (group(false), group(true));
+        Self { primaries, backups, servers, config, requests: AtomicU32::new(0), repeats: AtomicU32::new(0) }
+    }
+
+    pub fn config(&self) -> &config::Upstream {
+        &self.config
+    }
+
+    pub fn servers(&self) -> &[Arc<Server>] {
+        &self.servers
+    }
+
+    /// Chooses a server for the next try of a request. `now` in milliseconds.
+    pub fn pick(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
+        let mut busy = false;
+        loop {
+            let group = if attempts.in_backups { &self.backups } else { &self.primaries };
+            let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(index) = group.choose(attempts, key, now, &mut busy) {
+                // Another request may have become the probe in the meantime.
+                if let Some(probe) = self.servers[index].claim(now) {
+                    attempts.mark(index);
+                    return Ok(Pick::new(&self.servers[index], probe, false));
+                }
+            }
+            if attempts.in_backups {
+                break;
+            }
+            attempts.in_backups = true;
+            attempts.walk = balance::Walk::default();
+        }
+        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts).ok_or(NoServer::Left) }
+    }
+
+    /// All are out: the one whose last failure is longest ago is more use than an error page.
+    fn last_resort(&self, attempts: &mut Attempts) -> Option<Pick<'_>> {
+        let (index, server) = (0..)
+            .zip(&self.servers)
+            .filter(|(index, server)| server.may_be_asked() && !attempts.has_tried(*index))
+            .min_by_key(|(_, server)| (server.is_backup(), server.last_failure()))?;
+        attempts.mark(index);
+        Some(Pick::new(server, true, true))
+    }
+
+    /// A request begins; dropped with its end. Repeats are allowed by their number.
+    pub fn enter(&self) -> Running<'_> {
+        self.requests.fetch_add(1, Relaxed);
+        Running { upstream: self, repeats: 0 }
+    }
+}
+
+/// A request that runs in an upstream.
+#[derive(Debug)]
+pub struct Running<'a> {
+    upstream: &'a Upstream,
+    repeats: u32,
+}
+
+impl Running<'_> {
+    /// Whether the request may be repeated once more after a costly failure; if so it counts.
+    pub fn may_repeat(&mut self) -> bool {
+        let (requests, repeats) = (&self.upstream.requests, &self.upstream.repeats);
+        let most = (requests.load(Relaxed) * BUDGET_PERCENT / 100).max(BUDGET_FLOOR);
+        let allowed = repeats.fetch_update(Relaxed, Relaxed, |running| (running < most).then_some(running + 1)).is_ok();
+        self.repeats += u32::from(allowed);
+        allowed
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.upstream.requests.fetch_sub(1, Relaxed);
+        self.upstream.repeats.fetch_sub(self.repeats, Relaxed);
+    }
+}
+
+impl Attempts {
+    fn has_tried(&self, index: usize) -> bool {
+        if index < 128 { self.tried >> index & 1 == 1 } else { self.tried_beyond.contains(&index) }
+    }
+
+    fn mark(&mut self, index: usize) {
+        self.count += 1;
+        if index < 128 {
+            self.tried |= 1 << index;
+        } else {
+            self.tried_beyond.push(index);
+        }
+    }
+}
+
+impl<'a> Pick<'a> {
+    fn new(server: &'a Server, probe: bool, last_resort: bool) -> Self {
+        server.begin();
+        Self { server, probe, last_resort }
+    }
+
+    pub fn server(&self) -> &'a Server {
+        self.server
+    }
+
+    /// The server has answered properly. `latency` in microseconds until its response began.
+    pub fn succeeded(&self, latency: u64) {
+        self.server.succeeded(self.probe, latency);
+    }
+
+    /// The server has failed.
+    pub fn failed(&self, now: u64) {
+        self.server.failed(now);
+    }
+}
+
+impl Drop for Pick<'_> {
+    fn drop(&mut self) {
+        self.server.end();
+    }
+}
+
+#[cfg(test)]
+mod tests;

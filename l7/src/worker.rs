@@ -1,0 +1,302 @@
+//! The pool: threads with a runtime, listeners and connections of their own each.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, LocalSet};
+
+use crate::client;
+use crate::clock::millis;
+use crate::config::Proxy;
+use crate::idle::Idle;
+use crate::snapshot::Snapshot;
+use crate::spool::Spool;
+use crate::stream::Stream;
+use crate::timers::Timers;
+
+const BACKLOG: i32 = 4096;
+/// Connections accepted before others of the thread get their turn.
+const ACCEPTS: usize = 32;
+/// Scratch memory that a thread keeps.
+const SCRATCHES: usize = 64;
+/// After an accept failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all workers share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Connections of clients.
+    pub connections: AtomicU64,
+    /// No new requests: connections end with the one they have.
+    pub draining: AtomicBool,
+}
+
+/// What a connection's task knows.
+#[derive(Debug)]
+pub struct Worker {
+    pub shared: Arc<Shared>,
+    pub timers: Timers,
+    pub idle: Idle,
+    /// The snapshot, counted in this thread: a count that all threads share would be fought for at each request.
+    snapshot: RefCell<LocalSnapshot>,
+    scratch: RefCell<Vec<Scratch>>,
+}
+
+#[allow(clippy::redundant_allocation, reason = "the outer count is the point")]
+pub type LocalSnapshot = Rc<Arc<Snapshot>>;
+
+/// Memory that a request needs while it runs.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// For the server: the head.
+    pub head: Vec<u8>,
+    /// For the server: the body.
+    pub spool: Spool,
+    /// For the server: what ends the body.
+    pub tail: Vec<u8>,
+    /// For the client.
+    pub out: Vec<u8>,
+    /// What is hashed.
+    pub key: Vec<u8>,
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>) -> Self {
+        let snapshot = RefCell::new(Rc::new(shared.snapshot.load_full()));
+        Self { shared, snapshot, timers: Timers::default(), idle: Idle::default(), scratch: RefCell::default() }
+    }
+
+    /// What is in force now.
+    pub fn snapshot(&self) -> LocalSnapshot {
+        let now = self.shared.snapshot.load();
+        let mut known = self.snapshot.borrow_mut();
+        if !Arc::ptr_eq(&now, &known) {
+            *known = Rc::new(Arc::clone(&now));
+        }
+        Rc::clone(&known)
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Relaxed)
+    }
+
+    pub fn scratch(&self) -> Scratch {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub fn put_back(&self, mut scratch: Scratch) {
+        scratch.spool.clear();
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < SCRATCHES {
+            kept.push(scratch);
+        }
+    }
+}
+
+enum Order {
+    Listen(SocketAddr, Arc<str>, TcpListener),
+    Close(SocketAddr),
+    /// Connections without a request end.
+    EndIdle,
+    Stop,
+}
+
+/// The running proxy.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
+    /// Addresses and their listener's name.
+    open: HashMap<SocketAddr, Arc<str>>,
+}
+
+/// A listener that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct ListenError {
+    pub address: SocketAddr,
+    pub source: io::Error,
+}
+
+impl Pool {
+    /// Starts a thread for each element: pinned to its core, if it names one.
+    pub fn start(cores: &[Option<usize>]) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let start = |(id, core): (usize, &Option<usize>)| {
+            let (orders, inbox) = unbounded_channel();
+            let (shared, core) = (Arc::clone(&shared), *core);
+            let thread = std::thread::Builder::new().name(format!("l7-{id}")).spawn(move || {
+                if let Some(id) = core {
+                    core_affinity::set_for_current(core_affinity::CoreId { id });
+                }
+                run(shared, inbox);
+            })?;
+            Ok((orders, thread))
+        };
+        let workers = cores.iter().enumerate().map(start).collect::<io::Result<_>>()?;
+        Ok(Self { shared, workers, open: HashMap::new() })
+    }
+
+    /// Goes over to another configuration, without disturbing connections that it has a place for. All or nothing.
+    pub fn apply(&mut self, proxy: Proxy) -> Result<(), ListenError> {
+        let wanted: HashMap<SocketAddr, Arc<str>> = proxy
+            .listeners
+            .iter()
+            .flat_map(|listener| {
+                let name: Arc<str> = listener.name.as_str().into();
+                listener.addresses.iter().map(move |address| (*address, Arc::clone(&name)))
+            })
+            .collect();
+        let mut sockets = Vec::new();
+        for (address, name) in wanted.iter().filter(|(address, name)| self.open.get(address) != Some(name)) {
+            for worker in 0..self.workers.len() {
+                let socket = listen(*address).map_err(|source| ListenError { address: *address, source })?;
+                sockets.push((worker, *address, Arc::clone(name), socket));
+            }
+        }
+        // First the new snapshot: a connection must find its listener.
+        let before = self.shared.snapshot.load_full();
+        self.shared.snapshot.store(Arc::new(Snapshot::new(proxy, &before)));
+        for (address, _) in self.open.iter().filter(|(address, name)| wanted.get(address) != Some(name)) {
+            self.workers.iter().for_each(|(orders, _)| drop(orders.send(Order::Close(*address))));
+        }
+        for (worker, address, name, socket) in sockets {
+            let _ = self.workers[worker].0.send(Order::Listen(address, name, socket));
+        }
+        self.open = wanted;
+        Ok(())
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// Connections of clients at the moment.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Relaxed)
+    }
+
+    /// Closes the listeners; connections end with the request they have.
+    pub fn drain(&mut self) {
+        self.shared.draining.store(true, Relaxed);
+        for (address, _) in self.open.drain() {
+            self.workers.iter().for_each(|(orders, _)| drop(orders.send(Order::Close(address))));
+        }
+        self.workers.iter().for_each(|(orders, _)| drop(orders.send(Order::EndIdle)));
+    }
+
+    /// Ends all connections and threads.
+    pub fn stop(self) {
+        for (orders, _) in &self.workers {
+            let _ = orders.send(Order::Stop);
+        }
+        for (_, thread) in self.workers {
+            let _ = thread.join();
+        }
+    }
+
+    /// Whether a thread has ended unasked.
+    pub fn has_failed(&self) -> bool {
+        self.workers.iter().any(|(_, thread)| thread.is_finished())
+    }
+}
+
+/// A socket of one worker. The address need not be ours yet: a virtual address may be on another node.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM.nonblocking(),
+        Some(socket2::Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+        socket.set_freebind_v6(true)?;
+    } else {
+        socket.set_freebind_v4(true)?;
+    }
+    // Inherited by accepted connections.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn run(shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tracing::error!("cannot start a proxy worker: {error}"),
+    };
+    let worker = Rc::new(Worker::new(shared));
+    LocalSet::new().block_on(&runtime, async {
+        let sweeper = Rc::clone(&worker);
+        tokio::task::spawn_local(async move { sweeper.timers.sweep().await });
+        let sweeper = Rc::clone(&worker);
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                sweeper.idle.sweep(millis());
+            }
+        });
+        obey(&worker, inbox).await;
+    });
+}
+
+/// Opens and closes listeners until told to stop.
+async fn obey(worker: &Rc<Worker>, mut inbox: UnboundedReceiver<Order>) {
+    let mut listeners: HashMap<SocketAddr, AbortHandle> = HashMap::new();
+    while let Some(order) = inbox.recv().await {
+        match order {
+            Order::Listen(address, name, socket) => match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    let task = tokio::task::spawn_local(accept(Rc::clone(worker), name, socket));
+                    listeners.insert(address, task.abort_handle());
+                }
+                Err(error) => tracing::error!(%address, "cannot listen: {error}"),
+            },
+            Order::Close(address) => {
+                if let Some(task) = listeners.remove(&address) {
+                    task.abort();
+                }
+            }
+            Order::EndIdle => worker.timers.end_idle(),
+            Order::Stop => return,
+        }
+    }
+}
+
+async fn accept(worker: Rc<Worker>, name: Arc<str>, socket: tokio::net::TcpListener) {
+    loop {
+        for _ in 0..ACCEPTS {
+            match socket.accept().await {
+                Ok((tcp, peer)) => {
+                    let task = client::serve(Rc::clone(&worker), Arc::clone(&name), Stream::new(tcp), peer);
+                    tokio::task::spawn_local(task);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(listener = %name, "cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The connection ended while it waited: no trouble of ours.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | WouldBlock)
+}
