@@ -1,6 +1,16 @@
 //! The HTTP proxy: a pool of pinned one-threaded workers, each with its own listeners, connections and connection pool.
 //!
+//! A request's way is in `client.rs`, one step per module:
+//!
+//! ```text
+//!  accept ─▶ head ─▶ plan (route) ─▶ receive (body) ─▶ tries (exchange, upstream, failover) ─▶ relay, or tunnel
+//! ```
+//!
 //! * [`config`]: what control tells the pool
+//! * [`worker`]: the pool and its threads
+//! * [`http1`]: HTTP/1 messages without I/O
+//! * [`upstream`]: servers, what is known of them, and the choice among them
+//! * [`failover`]: what follows a failed try
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! `replay ipvs PATH…`: replays recordings of Linux IPVS; exit status 1 when one of them differs. `replay pack PATH…`: packs them.
+//! `replay ipvs PATH…`: replays recordings of Linux IPVS; `replay http FILE…`: plays files of the HTTP corpus; exit status 1 when one of them
+//! differs. `replay pack PATH…`: packs recordings.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use headgate_replay::http::corpus::Cases;
 use headgate_replay::recording::Recording;
 
 #[derive(Parser)]
-#[command(about = "Replays recordings through the packet path")]
+#[command(about = "Replays recordings through the packet path, and the HTTP corpus through the proxy")]
 struct Arguments {
     #[command(subcommand)]
     what: What,
