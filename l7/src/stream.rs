@@ -1,22 +1,30 @@
 //! A byte stream to a client or a server: readiness first, then a read or write that never waits. So a task waits without holding a buffer.
 
-use std::io::{self, IoSlice};
+use std::cell::OnceCell;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
 
 /// A connection. TLS will be another kind of it.
+///
+/// One that was accepted is known to the reactor only once it has to be waited for: a short one may be over before that.
 #[derive(Debug)]
 pub struct Stream {
-    tcp: TcpStream,
+    waited_for: OnceCell<TcpStream>,
+    /// Until then.
+    plain: Option<std::net::TcpStream>,
 }
 
 impl Stream {
-    pub fn new(tcp: TcpStream) -> Self {
-        Self { tcp }
+    /// An accepted connection, not blocking.
+    pub fn new(plain: std::net::TcpStream) -> Self {
+        Self { waited_for: OnceCell::new(), plain: Some(plain) }
     }
 
     /// # Errors
@@ -24,16 +32,37 @@ impl Stream {
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
-        Ok(Self { tcp })
+        Ok(Self { waited_for: OnceCell::from(tcp), plain: None })
+    }
+
+    /// Whether the reactor knows it, so that it may be watched at no cost.
+    pub fn is_registered(&self) -> bool {
+        self.waited_for.get().is_some()
+    }
+
+    /// The connection as the reactor knows it, from now on.
+    fn registered(&self) -> io::Result<&TcpStream> {
+        if let Some(tcp) = self.waited_for.get() {
+            return Ok(tcp);
+        }
+        let plain = self.plain.as_ref().ok_or(ErrorKind::NotConnected)?.try_clone()?;
+        let tcp = TcpStream::from_std(plain)?;
+        Ok(self.waited_for.get_or_init(|| tcp))
     }
 
     /// Ready once a read would bring data, the end or an error.
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(context)
+        match self.registered() {
+            Ok(tcp) => tcp.poll_read_ready(context),
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_write_ready(context)
+        match self.registered() {
+            Ok(tcp) => tcp.poll_write_ready(context),
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     /// Reads into the buffer what is there; 0 at the end of the stream.
@@ -43,7 +72,11 @@ impl Stream {
     pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
         let space = buffer.space();
         let room = space.len();
-        let result = self.tcp.try_read(space);
+        let result = match (self.waited_for.get(), &self.plain) {
+            (Some(tcp), _) => tcp.try_read(space),
+            (None, Some(plain)) => (&*plain).read(space),
+            (None, None) => Err(ErrorKind::NotConnected.into()),
+        };
         match result {
             Ok(length) => {
                 buffer.filled(length);
@@ -59,44 +92,74 @@ impl Stream {
     /// There was less than there was room for, so there is nothing more now, and the next to ask need not ask the kernel: it reports what
     /// comes from here on.
     fn is_drained(&self) {
-        let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-        let _ = self.tcp.try_io(tokio::io::Interest::READABLE, nothing);
+        if let Some(tcp) = self.waited_for.get() {
+            let _ = tcp.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
+        }
     }
 
     /// Waits for data; 0 at the end of the stream. The buffer needs room.
     pub async fn read(&self, buffer: &mut Buffer) -> io::Result<usize> {
         loop {
-            std::future::poll_fn(|context| self.poll_read_ready(context)).await?;
+            // Without the reactor nothing is known: the kernel has to be asked.
+            if self.is_registered() {
+                std::future::poll_fn(|context| self.poll_read_ready(context)).await?;
+            }
             match self.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => drop(self.registered()?),
                 result => return result,
             }
         }
     }
 
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.tcp.try_write(bytes)
+        match (self.waited_for.get(), &self.plain) {
+            (Some(tcp), _) => tcp.try_write(bytes),
+            (None, Some(plain)) => (&*plain).write(bytes),
+            (None, None) => Err(ErrorKind::NotConnected.into()),
+        }
     }
 
     pub fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.tcp.try_write_vectored(bytes)
+        match (self.waited_for.get(), &self.plain) {
+            (Some(tcp), _) => tcp.try_write_vectored(bytes),
+            (None, Some(plain)) => (&*plain).write_vectored(bytes),
+            (None, None) => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Does something with the descriptor that may find it not ready; then the reactor is asked again.
+    ///
+    /// # Errors
+    /// Those of `action`.
+    pub fn try_io<T>(&self, interest: Interest, action: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+        let tcp = self.registered()?;
+        tcp.try_io(interest, || action(tcp.as_fd()))
     }
 
     /// Tells the other side that no more will come.
     pub fn finish_writing(&self) -> io::Result<()> {
-        socket2::SockRef::from(&self.tcp).shutdown(std::net::Shutdown::Write)
+        self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write))
     }
 
     /// Has the connection end with a reset, so that the other side notices that something is missing.
     pub fn reset_on_close(&self) {
         // Without it the end is merely less telling.
-        let _ = socket2::SockRef::from(&self.tcp).set_linger(Some(std::time::Duration::ZERO));
+        let _ = self.with_socket(|socket| socket.set_linger(Some(std::time::Duration::ZERO)));
+    }
+
+    fn with_socket<T>(&self, action: impl FnOnce(socket2::SockRef<'_>) -> io::Result<T>) -> io::Result<T> {
+        match (self.waited_for.get(), &self.plain) {
+            (Some(tcp), _) => action(tcp.into()),
+            (None, Some(plain)) => action(plain.into()),
+            (None, None) => Err(ErrorKind::NotConnected.into()),
+        }
     }
 
     /// Whether an idle connection is still fit for use: nothing has come and it has not ended. Costs a system call only if the kernel has
     /// reported something.
     pub fn is_quiet(&self) -> bool {
         let mut byte = [0];
-        matches!(self.tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        let read = self.registered().and_then(|tcp| tcp.try_read(&mut byte));
+        matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
