@@ -61,7 +61,7 @@ fn an_unknown_service_or_server_is_named_and_nothing_changes() {
     let first = topology.server(0).v4();
     let daemon = web(&topology, NAT, &[1, 1]).server(SocketAddr::new(first.into(), 81), "weight = 0").start(&topology);
     for (words, message) in [
-        (["mail", "10.1.0.11", "drain"], "headgate: no service is called \"mail\"\n".to_owned()),
+        (["mail", "10.1.0.11", "drain"], "headgate: no service or upstream is called \"mail\"\n".to_owned()),
         (["web", "10.1.0.99:80", "drain"], "headgate: service \"web\" has no server 10.1.0.99:80\n".to_owned()),
         (
             ["web", "10.1.0.11", "drain"],

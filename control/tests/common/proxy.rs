@@ -1,5 +1,6 @@
 //! A proxy with servers that do as they are told, all on loopback in one namespace.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +39,7 @@ pub fn namespace(name: &str) -> Topology {
 pub fn config(upstream: &str, servers: &[(u16, &str)], route: &str) -> String {
     let mut text = format!("[[upstream]]\nname = \"app\"\n{upstream}\n");
     for (port, keys) in servers {
-        text += &format!("[[upstream.server]]\naddress = \"127.0.0.1:{port}\"\n{keys}\n");
+        write!(text, "[[upstream.server]]\naddress = \"127.0.0.1:{port}\"\n{keys}\n").unwrap();
     }
     text + &format!(
         "[[listener]]\nname = \"http\"\naddress = [\"{PROXY}\"]\n[[listener.route]]\nupstream = \"app\"\n\
@@ -228,4 +229,23 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some(Request { line: head.lines().next().unwrap_or_default().to_owned(), head, body })
+}
+
+pub const BACKUP_KEY: &str = "backup = true";
+
+/// A primary that does this with each request, and a backup that is well.
+pub fn with_backup(
+    name: &str,
+    upstream: &str,
+    act: impl Fn(usize) -> Do + Send + Sync + 'static,
+) -> (Bed, Server, Server) {
+    let topology = namespace(name);
+    let primary = Server::start(&topology, PRIMARY, move |number, _| act(number));
+    let backup = good(&topology, BACKUP);
+    let bed = Bed::start(topology, &config(upstream, &[(PRIMARY, ""), (BACKUP, BACKUP_KEY)], ""));
+    (bed, primary, backup)
+}
+
+pub fn is_from_backup(answer: (u16, String)) -> bool {
+    (answer.0, answer.1.as_str()) == (200, "9003")
 }
