@@ -33,6 +33,8 @@ const LINGER_SILENCE: Duration = Duration::from_secs(5);
 pub struct Client {
     pub worker: Rc<Worker>,
     pub peer: SocketAddr,
+    /// Its address as it is passed on.
+    address: Box<str>,
     pub stream: Stream,
     /// What has been read and not yet been used.
     pub buffer: Buffer,
@@ -66,7 +68,8 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<str>, stream: Stream, peer:
     worker.shared.connections.fetch_add(1, Relaxed);
     let deadline = worker.timers.deadline();
     let buffer = Buffer::default();
-    let mut client = Client { worker, peer, stream, buffer, deadline, half_closed: false, listener };
+    let address = peer.ip().to_canonical().to_string().into();
+    let mut client = Client { worker, peer, address, stream, buffer, deadline, half_closed: false, listener };
     let mut after = client.request(true).await;
     while after == After::KeepAlive {
         after = client.request(false).await;
@@ -128,13 +131,12 @@ impl Client {
         let listener = snapshot.listener(&self.listener).ok_or(NoRequest::Silence)?;
         let limits = &snapshot.listeners[listener].0.limits;
         self.deadline.set(limits.head_timeout);
-        let client = self.peer.ip();
         // A head ends with a line: without a new one there is nothing new to find out.
         let mut new_line = true;
         loop {
             if new_line || self.buffer.data().len() > limits.request_line {
                 let parsed = request::parse(self.buffer.data(), limits, false, |request| {
-                    plan(request, snapshot, listener, client, &mut scratch.head, &mut scratch.key)
+                    plan(request, snapshot, listener, &self.address, &mut scratch.head, &mut scratch.key)
                 });
                 if let Some((plan, length)) = parsed.map_err(NoRequest::Rejected)? {
                     self.buffer.consume(length);
@@ -212,7 +214,7 @@ impl Client {
         }
         if relayed == Relayed::Whole && answer.head.reusable && answer.server.buffer.is_empty() {
             let keepalive = upstream.config().keepalive;
-            self.worker.idle.put(answer.server.address, answer.server.stream, keepalive, millis());
+            self.worker.idle.put(answer.server.address, answer.server.stream, keepalive, self.worker.timers.now());
         }
         match relayed {
             Relayed::Whole if answer.head.keep_alive => After::KeepAlive,

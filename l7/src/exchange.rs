@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::client::Client;
-use crate::clock::{millis, with_date};
+use crate::clock::with_date;
 use crate::config::Timeouts;
 use crate::failover::Failure;
 use crate::http1::response::{self, Response};
@@ -22,6 +22,9 @@ use crate::write_all::write_all;
 
 /// Interim responses to one request; more are no HTTP.
 const INTERIMS_MAX: u32 = 64;
+
+/// A client that was served at once so far is watched for its going away when a response takes longer than this.
+const WATCH_AFTER: Duration = Duration::from_millis(100);
 
 /// A connection to a server and what has been read from it.
 #[derive(Debug)]
@@ -103,7 +106,7 @@ impl Exchange<'_> {
     }
 
     async fn connection(&mut self, address: SocketAddr, fresh: bool) -> Result<Server, Failed> {
-        let pooled = if fresh { None } else { self.client.worker.idle.take(address, millis()) };
+        let pooled = if fresh { None } else { self.client.worker.idle.take(address, self.client.worker.timers.now()) };
         if let Some(stream) = pooled {
             return Ok(Server { stream, buffer: Buffer::default(), address, pooled: true });
         }
@@ -124,20 +127,20 @@ impl Exchange<'_> {
 
     /// Sends, and looks for a response all the while: a server may answer before it has seen the whole body.
     async fn talk(&mut self, server: &mut Server, out: &mut Vec<u8>) -> Result<Head, Failed> {
-        self.client.deadline.set(self.timeouts.send);
+        self.set_deadline(Sent::Blocked);
         let mut sent = Sent::NeedsInput;
         let mut broken = false;
         loop {
             if sent != Sent::All && !broken {
                 match self.outgoing.send(&server.stream, &mut self.client.buffer) {
                     Ok(now) => {
-                        self.client.deadline.set(self.patience(now));
+                        self.set_deadline(now);
                         sent = now;
                     }
                     // It may have said why before it closed.
                     Err(SendError::Server) => {
                         broken = true;
-                        self.client.deadline.set(self.timeouts.read);
+                        self.set_deadline(Sent::All);
                     }
                     Err(SendError::File(error)) => return Err(Failed::Own(error)),
                     Err(SendError::Client(reject)) => return Err(Failed::Rejected(reject)),
@@ -150,10 +153,20 @@ impl Exchange<'_> {
                     if let Some(head) = self.read_server(server, sent == Sent::All, out).await? {
                         return Ok(head);
                     }
-                    self.client.deadline.set(self.patience(sent));
+                    self.set_deadline(sent);
+                }
+                Event::Slow => {
+                    self.client.stream.register().map_err(|_| Failed::Client)?;
+                    self.client.deadline.set(self.patience(sent).saturating_sub(WATCH_AFTER));
                 }
             }
         }
+    }
+
+    fn set_deadline(&self, sent: Sent) {
+        let patience = self.patience(sent);
+        let is_registered = self.client.stream.is_registered();
+        self.client.deadline.set(if is_registered { patience } else { patience.min(WATCH_AFTER) });
     }
 
     fn patience(&self, sent: Sent) -> Duration {
@@ -167,8 +180,9 @@ impl Exchange<'_> {
     async fn wait(&mut self, server: &Server, sent: Sent, broken: bool) -> Result<Event, Failed> {
         let client = &*self.client;
         let needs_input = sent == Sent::NeedsInput && !broken;
-        // Also to notice that the client has gone.
-        let watch_client = needs_input || (!client.half_closed && !client.buffer.is_full());
+        // Also to notice that the client has gone; one whose connection may be over soon is not worth the trouble.
+        let watch = client.stream.is_registered() && !client.half_closed && !client.buffer.is_full();
+        let watch_client = needs_input || watch;
         let event = client
             .deadline
             .within(poll_fn(|context| {
@@ -186,6 +200,7 @@ impl Exchange<'_> {
             .await;
         match event {
             Ok(event) => Ok(event),
+            Err(Late) if !client.stream.is_registered() => Ok(Event::Slow),
             Err(Late) if needs_input => Err(Failed::Rejected(Reject::new(408, "body too slow"))),
             Err(Late) => Err(Failed::Server(Failure::Timeout)),
         }
@@ -267,6 +282,8 @@ enum Event {
     Sendable,
     Input,
     Response,
+    /// It takes so long that the client should be watched.
+    Slow,
 }
 
 /// What decides how a response goes to the client.

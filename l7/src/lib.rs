@@ -29,6 +29,7 @@ mod receive;
 mod relay;
 pub mod route;
 pub mod snapshot;
+mod splice;
 mod spool;
 mod stream;
 mod timers;

@@ -1,7 +1,5 @@
 //! What is to be done with a request, once its head has been understood: nothing of the head itself is needed any more.
 
-use std::net::IpAddr;
-
 use crate::config::{Action, HashKey, Limits};
 use crate::failover;
 use crate::http1::request::Request;
@@ -55,7 +53,7 @@ pub fn plan(
     request: &Request<'_>,
     snapshot: &Snapshot,
     listener: usize,
-    client: IpAddr,
+    client: &str,
     head: &mut Vec<u8>,
     key: &mut Vec<u8>,
 ) -> Result<Plan, Reject> {
@@ -93,7 +91,7 @@ pub fn plan(
         match snapshot.upstreams[forward.upstream].config().balance.hash_key() {
             Some(HashKey::Uri) => key.extend_from_slice(request.target),
             Some(HashKey::Host) => key.extend_from_slice(target::host_of(request.authority)),
-            Some(HashKey::Client) => key.extend_from_slice(client.to_canonical().to_string().as_bytes()),
+            Some(HashKey::Client) => key.extend_from_slice(client.as_bytes()),
             None => {}
         }
     }

@@ -1,6 +1,7 @@
 //! A response on its way to the client. What the server cuts off stays visibly cut off.
 
-use std::io::IoSlice;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
 use crate::client::Client;
@@ -8,6 +9,8 @@ use crate::exchange::{Answer, Head, Server};
 use crate::http1::Body;
 use crate::http1::body::Reader;
 use crate::http1::chunked::{self, Piece};
+use crate::splice::{Pipe, WORTH_IT};
+use crate::stream::Stream;
 use crate::write_all::{write_all, write_both, write_slices};
 
 /// Chunks that are smaller go out together.
@@ -89,6 +92,13 @@ impl Relay<'_> {
             return Err(Relayed::ClientGone);
         }
         let mut left = length - first as u64;
+        if left >= WORTH_IT
+            && let Ok(mut pipe) = Pipe::take()
+        {
+            let result = self.splice(&mut left, &mut pipe).await;
+            pipe.give_back();
+            return result;
+        }
         while left > 0 {
             if !self.more().await? {
                 return Err(Relayed::Truncated);
@@ -96,6 +106,26 @@ impl Relay<'_> {
             let next = part(self.server.buffer.data().len(), left);
             self.write_data(next).await?;
             left -= next as u64;
+        }
+        Ok(())
+    }
+
+    /// Has the kernel move the rest of a body.
+    async fn splice(&mut self, left: &mut u64, pipe: &mut Pipe) -> Result<(), Relayed> {
+        while *left > 0 || pipe.filled() > 0 {
+            if pipe.filled() == 0 {
+                self.client.deadline.set(self.read);
+                let filled = self.client.deadline.within(fill(pipe, &self.server.stream, *left)).await;
+                match filled {
+                    Ok(Ok(moved @ 1..)) => *left -= moved as u64,
+                    _ => return Err(Relayed::Truncated),
+                }
+            }
+            self.client.deadline.set(self.send);
+            match self.client.deadline.within(drain(pipe, &self.client.stream)).await {
+                Ok(Ok(())) => {}
+                _ => return Err(Relayed::ClientGone),
+            }
         }
         Ok(())
     }
@@ -166,5 +196,25 @@ impl Relay<'_> {
         let result = self.write(out, &[]).await;
         out.clear();
         result
+    }
+}
+
+async fn fill(pipe: &mut Pipe, from: &Stream, most: u64) -> io::Result<usize> {
+    loop {
+        poll_fn(|context| from.poll_read_ready(context)).await?;
+        match pipe.fill(from, most) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+    }
+}
+
+async fn drain(pipe: &mut Pipe, to: &Stream) -> io::Result<()> {
+    loop {
+        poll_fn(|context| to.poll_write_ready(context)).await?;
+        match pipe.drain(to) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            result => return result,
+        }
     }
 }

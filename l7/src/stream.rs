@@ -1,6 +1,6 @@
 //! A byte stream to a client or a server: readiness first, then a read or write that never waits. So a task waits without holding a buffer.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,13 +18,13 @@ use crate::buffer::Buffer;
 pub struct Stream {
     waited_for: OnceCell<TcpStream>,
     /// Until then.
-    plain: Option<std::net::TcpStream>,
+    plain: RefCell<Option<std::net::TcpStream>>,
 }
 
 impl Stream {
     /// An accepted connection, not blocking.
     pub fn new(plain: std::net::TcpStream) -> Self {
-        Self { waited_for: OnceCell::new(), plain: Some(plain) }
+        Self { waited_for: OnceCell::new(), plain: RefCell::new(Some(plain)) }
     }
 
     /// # Errors
@@ -32,7 +32,7 @@ impl Stream {
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
         let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
-        Ok(Self { waited_for: OnceCell::from(tcp), plain: None })
+        Ok(Self { waited_for: OnceCell::from(tcp), plain: RefCell::default() })
     }
 
     /// Whether the reactor knows it, so that it may be watched at no cost.
@@ -40,12 +40,19 @@ impl Stream {
         self.waited_for.get().is_some()
     }
 
-    /// The connection as the reactor knows it, from now on.
+    /// Makes it known to the reactor.
+    ///
+    /// # Errors
+    /// When the reactor does not take it.
+    pub fn register(&self) -> io::Result<()> {
+        self.registered().map(drop)
+    }
+
     fn registered(&self) -> io::Result<&TcpStream> {
         if let Some(tcp) = self.waited_for.get() {
             return Ok(tcp);
         }
-        let plain = self.plain.as_ref().ok_or(ErrorKind::NotConnected)?.try_clone()?;
+        let plain = self.plain.take().ok_or(ErrorKind::NotConnected)?;
         let tcp = TcpStream::from_std(plain)?;
         Ok(self.waited_for.get_or_init(|| tcp))
     }
@@ -72,9 +79,12 @@ impl Stream {
     pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
         let space = buffer.space();
         let room = space.len();
-        let result = match (self.waited_for.get(), &self.plain) {
+        let result = match (self.waited_for.get(), &*self.plain.borrow()) {
             (Some(tcp), _) => tcp.try_read(space),
-            (None, Some(plain)) => (&*plain).read(space),
+            (None, Some(plain)) => {
+                let mut plain = plain;
+                plain.read(space)
+            }
             (None, None) => Err(ErrorKind::NotConnected.into()),
         };
         match result {
@@ -105,24 +115,30 @@ impl Stream {
                 std::future::poll_fn(|context| self.poll_read_ready(context)).await?;
             }
             match self.try_read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => drop(self.registered()?),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.register()?,
                 result => return result,
             }
         }
     }
 
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match (self.waited_for.get(), &self.plain) {
+        match (self.waited_for.get(), &*self.plain.borrow()) {
             (Some(tcp), _) => tcp.try_write(bytes),
-            (None, Some(plain)) => (&*plain).write(bytes),
+            (None, Some(plain)) => {
+                let mut plain = plain;
+                plain.write(bytes)
+            }
             (None, None) => Err(ErrorKind::NotConnected.into()),
         }
     }
 
     pub fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        match (self.waited_for.get(), &self.plain) {
+        match (self.waited_for.get(), &*self.plain.borrow()) {
             (Some(tcp), _) => tcp.try_write_vectored(bytes),
-            (None, Some(plain)) => (&*plain).write_vectored(bytes),
+            (None, Some(plain)) => {
+                let mut plain = plain;
+                plain.write_vectored(bytes)
+            }
             (None, None) => Err(ErrorKind::NotConnected.into()),
         }
     }
@@ -148,7 +164,7 @@ impl Stream {
     }
 
     fn with_socket<T>(&self, action: impl FnOnce(socket2::SockRef<'_>) -> io::Result<T>) -> io::Result<T> {
-        match (self.waited_for.get(), &self.plain) {
+        match (self.waited_for.get(), &*self.plain.borrow()) {
             (Some(tcp), _) => action(tcp.into()),
             (None, Some(plain)) => action(plain.into()),
             (None, None) => Err(ErrorKind::NotConnected.into()),

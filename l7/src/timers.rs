@@ -12,12 +12,14 @@ use tokio::sync::Notify;
 
 use crate::clock::millis;
 
-/// How late a deadline may be noticed.
+/// How late a deadline may be noticed, or early.
 pub const GRAIN: Duration = Duration::from_millis(50);
 
 /// The deadlines of a thread.
 #[derive(Debug, Default)]
 pub struct Timers {
+    /// The time of the last sweep, in [`millis`]: near enough for deadlines, and no question to the system.
+    now: Rc<Cell<u64>>,
     slots: RefCell<Vec<Weak<Slot>>>,
     /// Told when there is a first slot.
     used: Notify,
@@ -36,6 +38,7 @@ struct Slot {
 #[derive(Debug)]
 pub struct Deadline {
     slot: Rc<Slot>,
+    now: Rc<Cell<u64>>,
 }
 
 /// The deadline has passed.
@@ -45,9 +48,19 @@ pub struct Late;
 impl Timers {
     pub fn deadline(&self) -> Deadline {
         let slot = Rc::new(Slot { at: Cell::new(u64::MAX), idle: Cell::new(false), waiting: RefCell::default() });
-        self.slots.borrow_mut().push(Rc::downgrade(&slot));
-        self.used.notify_one();
-        Deadline { slot }
+        let mut slots = self.slots.borrow_mut();
+        if slots.is_empty() {
+            // Nobody has swept for a while.
+            self.now.set(millis());
+            self.used.notify_one();
+        }
+        slots.push(Rc::downgrade(&slot));
+        Deadline { slot, now: Rc::clone(&self.now) }
+    }
+
+    /// The time, at most some [`GRAIN`]s old while there are deadlines; in [`millis`].
+    pub fn now(&self) -> u64 {
+        self.now.get()
     }
 
     /// Wakes who is late, for as long as the thread lives.
@@ -57,7 +70,8 @@ impl Timers {
                 self.used.notified().await;
             }
             tokio::time::sleep(GRAIN).await;
-            self.sweep_once(millis());
+            self.now.set(millis());
+            self.sweep_once(self.now.get());
         }
     }
 
@@ -66,7 +80,7 @@ impl Timers {
         for slot in self.slots.borrow().iter().filter_map(Weak::upgrade).filter(|slot| slot.idle.get()) {
             slot.at.set(0);
         }
-        self.sweep_once(millis());
+        self.sweep_once(self.now.get());
     }
 
     fn sweep_once(&self, now: u64) {
@@ -86,7 +100,7 @@ impl Deadline {
     /// So long from now; [`Duration::MAX`] for none.
     pub fn set(&self, after: Duration) {
         let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        self.slot.at.set(millis().saturating_add(after));
+        self.slot.at.set(self.now.get().saturating_add(after));
         self.slot.idle.set(false);
     }
 
@@ -103,17 +117,12 @@ impl Deadline {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Ok(output));
             }
-            // The waker is left for the sweep before the clock is read: a deadline that passes in between is seen by one of both.
             let mut waiting = self.slot.waiting.borrow_mut();
             match &*waiting {
                 Some(known) if known.will_wake(context.waker()) => {}
                 _ => *waiting = Some(context.waker().clone()),
             }
-            if self.slot.at.get() != u64::MAX && self.slot.at.get() <= millis() {
-                Poll::Ready(Err(Late))
-            } else {
-                Poll::Pending
-            }
+            if self.slot.at.get() <= self.now.get() { Poll::Ready(Err(Late)) } else { Poll::Pending }
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::answer::End;
-use crate::clock::{micros, millis};
+use crate::clock::micros;
 use crate::exchange::{Answer, Exchange, Failed};
 use crate::failover::{self, Decision, Failure, Next, Progress, decide};
 use crate::http1::Reject;
@@ -31,20 +31,20 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
     let key = Key { client: target.client, hashed: target.hashed };
     let mut running = upstream.enter();
     let mut attempts = Attempts::default();
-    let begun = millis();
-    let mut pick = match upstream.pick(&mut attempts, &key, begun) {
+    let begun = micros();
+    let mut pick = match upstream.pick(&mut attempts, &key, begun / 1000) {
         Ok(pick) => pick,
         Err(none) => return Outcome::None(End::Status(no_server(none))),
     };
+    let mut asked = begun;
     let mut fresh = false;
     let mut out = out;
     // The last response of a server that was no good: better than an error page of ours.
     let mut kept: Option<(Answer, Pick<'_>)> = None;
     loop {
-        let asked = micros();
         let result = exchange.ask(pick.server().address(), fresh, std::mem::take(&mut out)).await;
-        let latency = micros() - asked;
-        let now = millis();
+        let now = micros();
+        let (latency, now) = (now - std::mem::replace(&mut asked, now), now / 1000);
         let (failure, answer) = match result {
             Ok(answer) if !failover::is_failure(policy, answer.head.status) => {
                 pick.succeeded(latency);
@@ -68,7 +68,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
             answered: exchange.answered,
             committed: false,
             tries: attempts.count,
-            elapsed: now - begun,
+            elapsed: now - begun / 1000,
         };
         let Decision { next, counts } = decide(policy, failure, progress);
         if counts {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -11,6 +11,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use socket2::{SockAddr, SockRef, Socket};
+use tokio::io::Interest;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet};
 
@@ -104,7 +106,7 @@ impl Worker {
 }
 
 enum Order {
-    Listen(SocketAddr, Arc<str>, TcpListener),
+    Listen(SocketAddr, Arc<str>, Socket),
     Close(SocketAddr),
     /// Connections without a request end.
     EndIdle,
@@ -212,8 +214,8 @@ impl Pool {
 }
 
 /// A socket of one worker. The address need not be ours yet: a virtual address may be on another node.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(
+fn listen(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
         socket2::Domain::for_address(address),
         socket2::Type::STREAM.nonblocking(),
         Some(socket2::Protocol::TCP),
@@ -230,7 +232,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn run(shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
@@ -258,7 +260,7 @@ async fn obey(worker: &Rc<Worker>, mut inbox: UnboundedReceiver<Order>) {
     let mut listeners: HashMap<SocketAddr, AbortHandle> = HashMap::new();
     while let Some(order) = inbox.recv().await {
         match order {
-            Order::Listen(address, name, socket) => match tokio::net::TcpListener::from_std(socket) {
+            Order::Listen(address, name, socket) => match Listening::new(socket) {
                 Ok(socket) => {
                     let task = tokio::task::spawn_local(accept(Rc::clone(worker), name, socket));
                     listeners.insert(address, task.abort_handle());
@@ -276,14 +278,33 @@ async fn obey(worker: &Rc<Worker>, mut inbox: UnboundedReceiver<Order>) {
     }
 }
 
-async fn accept(worker: Rc<Worker>, name: Arc<str>, socket: tokio::net::TcpListener) {
-    loop {
+/// A listening socket. To tokio it is a stream, which can be asked for readiness alone: its own listener makes each connection known to the
+/// reactor at once.
+struct Listening(tokio::net::TcpStream);
+
+impl Listening {
+    fn new(socket: Socket) -> io::Result<Self> {
+        tokio::net::TcpStream::from_std(socket.into()).map(Self)
+    }
+
+    /// # Errors
+    /// `WouldBlock` when nobody waits.
+    fn try_accept(&self) -> io::Result<(Socket, SockAddr)> {
+        let accept = || SockRef::from(&self.0).accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+        self.0.try_io(Interest::READABLE, accept)
+    }
+}
+
+async fn accept(worker: Rc<Worker>, name: Arc<str>, socket: Listening) {
+    while socket.0.readable().await.is_ok() {
         for _ in 0..ACCEPTS {
-            match socket.accept().await {
-                Ok((tcp, peer)) => {
-                    let task = client::serve(Rc::clone(&worker), Arc::clone(&name), Stream::new(tcp), peer);
+            match socket.try_accept() {
+                Ok((socket, peer)) => {
+                    let Some(peer) = peer.as_socket() else { continue };
+                    let task = client::serve(Rc::clone(&worker), Arc::clone(&name), Stream::new(socket.into()), peer);
                     tokio::task::spawn_local(task);
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(listener = %name, "cannot accept a connection: {error}");
@@ -297,6 +318,6 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, socket: tokio::net::TcpListe
 
 /// The connection ended while it waited: no trouble of ours.
 fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | WouldBlock)
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

@@ -1,8 +1,5 @@
 //! Heads as we send them: what is passed on, without the fields of the other hop, and with our own last, so that nobody names them away.
 
-use std::io::Write;
-use std::net::IpAddr;
-
 use httparse::Header;
 
 use super::Body;
@@ -13,7 +10,8 @@ use super::response::Response;
 /// What we say about the client and about ourselves.
 #[derive(Debug, Clone, Copy)]
 pub struct Forwarding<'a> {
-    pub client: IpAddr,
+    /// The client's address.
+    pub client: &'a str,
     /// "http" or "https".
     pub scheme: &'a str,
     /// Our name in Via.
@@ -57,7 +55,7 @@ pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<
     out.extend_from_slice(if request.minor == 0 { b"1.0 " } else { b"1.1 " });
     out.extend_from_slice(forwarding.pseudonym.as_bytes());
     out.extend_from_slice(b"\r\nX-Forwarded-For: ");
-    address(forwarding.client, out);
+    out.extend_from_slice(forwarding.client.as_bytes());
     out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
     out.extend_from_slice(forwarding.scheme.as_bytes());
     if !request.authority.is_empty() {
@@ -195,11 +193,6 @@ fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&digits[at..]);
     out.extend_from_slice(b"\r\n");
-}
-
-fn address(address: IpAddr, out: &mut Vec<u8>) {
-    let canonical = address.to_canonical();
-    write!(out, "{canonical}").expect("a vector takes all");
 }
 
 /// Whether a Connection field names this one.

@@ -2,7 +2,7 @@ use super::*;
 use crate::config::Limits;
 use crate::http1::{request as requests, response as responses};
 
-const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+const CLIENT: &str = "192.0.2.7";
 
 fn passed_on(input: &str) -> String {
     let mut out = Vec::new();
