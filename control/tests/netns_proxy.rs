@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -45,8 +46,8 @@ fn corpus(name: &str, file: &str) {
     // Idle connections to servers are kept per worker: with one worker the next request finds them wherever it comes in.
     let mut text = "[proxy]\nworkers = [0]\n".to_owned();
     for lane in 0..LANES {
-        text +=
-            &format!("[[upstream]]\nname = \"lane-{lane}\"\n[[upstream.server]]\naddress = \"{}\"\n", at(9000 + lane));
+        let server = at(9000 + lane);
+        write!(text, "[[upstream]]\nname = \"lane-{lane}\"\n[[upstream.server]]\naddress = \"{server}\"\n").unwrap();
         let extra = [
             "websocket = false\n",
             "websocket = false\n[[listener.route]]\npath = \"/admin/\"\nrespond = { status = 403 }\n",
@@ -54,10 +55,9 @@ fn corpus(name: &str, file: &str) {
             "websocket = false\nrequest_buffering = false\n",
         ];
         for (number, extra) in (0..).zip(extra) {
-            text += &format!(
-                "[[listener]]\nname = \"{lane}-{number}\"\naddress = [\"{}\"]\n[[listener.route]]\nupstream = \"lane-{lane}\"\n{extra}",
-                at(8000 + 10 * lane + number)
-            );
+            let address = at(8000 + 10 * lane + number);
+            write!(text, "[[listener]]\nname = \"{lane}-{number}\"\naddress = [\"{address}\"]\n").unwrap();
+            write!(text, "[[listener.route]]\nupstream = \"lane-{lane}\"\n{extra}").unwrap();
         }
     }
     let daemon = Mutex::new(Daemon::start(topology.director(), BINARY, &text).unwrap());
@@ -257,10 +257,10 @@ fn operators_drain_and_weigh_servers_until_the_next_reload() {
 fn nginx(ns: &Namespace, directory: &Path, port: u16) -> Process {
     let file = directory.join(format!("nginx-{port}.conf"));
     let home = directory.display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {home}/{kind}-{port};\n"))
-        .collect();
+    let mut temporary = String::new();
+    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        writeln!(temporary, "{kind}_temp_path {home}/{kind}-{port};").unwrap();
+    }
     let text = format!(
         "daemon off; master_process off; pid {home}/nginx-{port}.pid; error_log {home}/nginx-{port}.log;\n\
          events {{ worker_connections 1000; }}\nhttp {{ access_log off;\n{temporary}\
