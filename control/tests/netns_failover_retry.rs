@@ -142,3 +142,21 @@ fn the_retry_budget_bounds_what_is_repeated() {
     assert!(served >= 3 && statuses.iter().filter(|status| **status == 504).count() == 40 - served, "{statuses:?}");
     bed.finish();
 }
+
+#[test]
+fn a_body_that_nobody_took_is_never_the_next_request() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("unread");
+    let bed = Bed::start(topology, &config("", &[(PRIMARY, "")], "request_buffering = false"));
+    let hidden = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+    let length = hidden.len();
+    let mut stream =
+        bed.raw(format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{hidden}").as_bytes());
+    let mut got = String::new();
+    stream.read_to_string(&mut got).unwrap();
+    assert!(got.starts_with("HTTP/1.1 502 ") && got.contains("Connection: close\r\n"), "{got}");
+    assert_eq!(got.matches("HTTP/1.1 ").count(), 1, "{got}");
+    bed.finish();
+}

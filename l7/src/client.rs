@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::answer;
+use crate::answer::{self, End};
 use crate::buffer::{self, Buffer};
 use crate::clock::millis;
 use crate::config::{Action, Forward, Limits};
@@ -202,6 +202,11 @@ impl Client {
         let all_read = exchange.outgoing.has_all_input();
         let (mut answer, pick) = match outcome {
             Outcome::Answer(answer, pick) => (answer, pick),
+            // What is left of the body must not be taken for a request.
+            Outcome::None(End::Status(status)) if !all_read => {
+                let end = End::Rejected(Reject::new(status, "no server for a body that has not been read"));
+                return answer::failed(self, plan, end, out).await;
+            }
             Outcome::None(end) => return answer::failed(self, plan, end, out).await,
         };
         if answer.head.upgraded {

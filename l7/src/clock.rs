@@ -45,7 +45,7 @@ pub fn fixdate(seconds: u64) -> String {
 }
 
 /// Year, month (1 to 12) and day of a count of days since 1970, by the Gregorian calendar's cycle of 400 years.
-fn civil(days: u64) -> (u64, usize, u64) {
+pub fn civil(days: u64) -> (u64, usize, u64) {
     // Counted from 1 March of year 0, so that the leap day is the last of a year.
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);

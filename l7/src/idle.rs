@@ -41,9 +41,4 @@ impl Idle {
             !waiting.is_empty()
         });
     }
-
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.0.borrow().values().map(Vec::len).sum()
-    }
 }

@@ -66,6 +66,22 @@ pub fn play<L: Lane>(cases: &Cases, lanes: Vec<L>, mut tell: impl FnMut(Verdict)
     })
 }
 
+/// Passed when the result is as expected, or as one of the others that are accepted too. `always`: what is wrong in any case.
+fn judge<E>(
+    id: &str,
+    expected: &E,
+    also_ok: &[E],
+    always: Vec<String>,
+    compare: impl Fn(&E) -> Vec<String>,
+) -> Verdict {
+    let mut differences = compare(expected);
+    if also_ok.iter().any(|other| compare(other).is_empty()) {
+        differences.clear();
+    }
+    differences.extend(always);
+    Verdict { id: id.to_owned(), differences }
+}
+
 /// A pause that a case is about: no wait for anything.
 #[allow(clippy::disallowed_methods, reason = "the corpus says so")]
 fn pause(millis: u64) {

@@ -10,7 +10,7 @@ use super::client::{Client, Responses};
 use super::corpus::{RequestCase, RequestExpected, Seen as Wanted, interim_fits};
 use super::recorder::{Recorder, Seen};
 use super::wire::Message;
-use super::{Lane, PATIENCE, Verdict, take};
+use super::{Lane, PATIENCE, Verdict, judge, take};
 
 /// Sent after a case, to learn whether the connection lives and the proxy is well.
 const ALIVE: &str = "/alive";
@@ -32,12 +32,9 @@ pub fn run<L: Lane>(cases: &[RequestCase], next: &AtomicUsize, lane: &L, verdict
     while let Some(index) = take(next, cases.len()) {
         let case = &cases[index];
         let observed = observe(case, lane, &recorder)?;
-        let mut differences = compare(&case.expected, &observed);
-        if !differences.is_empty() && case.expected.also_ok.iter().any(|other| compare(other, &observed).is_empty()) {
-            differences.clear();
-        }
-        differences.extend(observed.always);
-        let _ = verdicts.send(Verdict { id: case.id.clone(), differences });
+        let (expected, always) = (&case.expected, observed.always.clone());
+        let verdict = judge(&case.id, expected, &expected.also_ok, always, |expected| compare(expected, &observed));
+        let _ = verdicts.send(verdict);
     }
     Ok(())
 }

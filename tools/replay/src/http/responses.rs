@@ -10,7 +10,7 @@ use super::corpus::{ResponseCase, ResponseExpected, interim_fits};
 use super::requests::{compare_fields, compare_trailers};
 use super::scripted::{Played, Scripted};
 use super::wire::{Message, show};
-use super::{Lane, PATIENCE, Verdict, take};
+use super::{Lane, PATIENCE, Verdict, judge, take};
 
 const REQUEST: &[u8] = b"GET /r HTTP/1.1\r\nHost: example.test\r\n\r\n";
 const FOLLOW_UP: &[u8] = b"GET /next HTTP/1.1\r\nHost: example.test\r\n\r\n";
@@ -34,12 +34,9 @@ pub fn run<L: Lane>(cases: &[ResponseCase], next: &AtomicUsize, lane: &L, verdic
     while let Some(index) = take(next, cases.len()) {
         let case = &cases[index];
         let observed = observe(case, lane, &server)?;
-        let mut differences = compare(&case.expected, &observed);
-        if !differences.is_empty() && case.expected.also_ok.iter().any(|other| compare(other, &observed).is_empty()) {
-            differences.clear();
-        }
-        differences.extend(observed.always);
-        let _ = verdicts.send(Verdict { id: case.id.clone(), differences });
+        let (expected, always) = (&case.expected, observed.always.clone());
+        let verdict = judge(&case.id, expected, &expected.also_ok, always, |expected| compare(expected, &observed));
+        let _ = verdicts.send(verdict);
     }
     Ok(())
 }
