@@ -22,8 +22,11 @@ struct Arguments {
 enum What {
     /// Folders with fixture.json, in.pcap and out.pcap, and files of state graphs
     Ipvs { recordings: Vec<PathBuf> },
-    /// Files of the HTTP corpus, through the proxy on loopback
-    Http { files: Vec<PathBuf> },
+    /// Play files of the HTTP corpus through the proxy on loopback: `replay http tools/replay/http-corpus/*.json`
+    Http {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Print recordings as one JSON object a line, for the tests
     Pack { recordings: Vec<PathBuf> },
 }
