@@ -71,7 +71,7 @@ fn the_reference_shows_the_defaults_of_services() {
 fn the_reference_names_every_key() {
     let full = reference_in_full();
     let document = DeTable::parse(&full).unwrap();
-    for (path, keys) in &raw::ALL_KEYS {
+    for (path, keys) in raw::ALL_KEYS {
         let mut tables = vec![document.get_ref().clone()];
         for part in path.split('.').filter(|p| !p.is_empty()) {
             let inner =

@@ -33,7 +33,7 @@ pub(super) static ADDRESS: Keys = Keys { supported: &["interface", "address"], l
 
 /// Every section of the file with its keys, for tests against the reference manual.
 #[cfg(test)]
-pub(super) static ALL_KEYS: [(&str, &Keys); 23] = [
+pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("", &ROOT),
     ("node", &NODE),
     ("control", &CONTROL),
@@ -47,16 +47,16 @@ pub(super) static ALL_KEYS: [(&str, &Keys); 23] = [
     ("service.tunnel", &service::TUNNEL),
     ("service.server", &service::SERVER),
     ("proxy", &proxy::PROXY),
-    ("upstream", &proxy::UPSTREAM),
-    ("upstream.hash", &proxy::HASH),
-    ("upstream.retry", &proxy::RETRY),
-    ("upstream.server", &proxy::UPSTREAM_SERVER),
-    ("listener", &proxy::LISTENER),
-    ("listener.limits", &proxy::LIMITS),
-    ("listener.route", &proxy::ROUTE),
-    ("listener.route.timeouts", &proxy::ROUTE_TIMEOUTS),
-    ("listener.route.respond", &proxy::RESPOND),
-    ("listener.route.redirect", &proxy::REDIRECT),
+    ("upstream", &proxy::upstream::UPSTREAM),
+    ("upstream.hash", &proxy::upstream::HASH),
+    ("upstream.retry", &proxy::upstream::RETRY),
+    ("upstream.server", &proxy::upstream::UPSTREAM_SERVER),
+    ("listener", &proxy::listener::LISTENER),
+    ("listener.limits", &proxy::listener::LIMITS),
+    ("listener.route", &proxy::route::ROUTE),
+    ("listener.route.timeouts", &proxy::route::ROUTE_TIMEOUTS),
+    ("listener.route.respond", &proxy::route::RESPOND),
+    ("listener.route.redirect", &proxy::route::REDIRECT),
 ];
 
 pub(super) struct Config {
@@ -92,8 +92,8 @@ impl Config {
             addresses: root.sections("address", &ADDRESS).iter().map(Address::read).collect(),
             services: root.sections("service", &service::SERVICE).iter().map(Service::read).collect(),
             proxy: root.section("proxy", &proxy::PROXY).map(|s| Proxy::read(&s)),
-            upstreams: root.sections("upstream", &proxy::UPSTREAM).iter().map(Upstream::read).collect(),
-            listeners: root.sections("listener", &proxy::LISTENER).iter().map(Listener::read).collect(),
+            upstreams: root.sections("upstream", &proxy::upstream::UPSTREAM).iter().map(Upstream::read).collect(),
+            listeners: root.sections("listener", &proxy::listener::LISTENER).iter().map(Listener::read).collect(),
         }
     }
 }

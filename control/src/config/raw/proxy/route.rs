@@ -1,0 +1,95 @@
+//! `[[listener.route]]` and what stands in it.
+
+use std::time::Duration;
+
+use headgate_l7::config::{Host, Path};
+
+use super::TIMEOUT;
+use crate::config::error::{Place, Problem};
+use crate::config::reader::{At, Field, Keys, Section, Value};
+use crate::config::text;
+
+pub(in crate::config) static ROUTE: Keys = Keys {
+    supported: &["host", "path", "upstream", "respond", "redirect", "timeouts", "request_buffering", "websocket"],
+    later: &["root"],
+};
+pub(in crate::config) static RESPOND: Keys = Keys { supported: &["status", "body"], later: &[] };
+pub(in crate::config) static REDIRECT: Keys = Keys { supported: &["location", "status"], later: &[] };
+pub(in crate::config) static ROUTE_TIMEOUTS: Keys = Keys { supported: &["connect", "send", "read"], later: &[] };
+
+pub(in crate::config) struct Route {
+    pub place: Place,
+    pub host: Field<Host>,
+    pub path: Field<Path>,
+    pub upstream: Field<String>,
+    pub respond: Option<Respond>,
+    pub redirect: Field<Redirect>,
+    pub timeouts: Option<RouteTimeouts>,
+    pub request_buffering: Field<bool>,
+    pub websocket: Field<bool>,
+}
+
+pub(in crate::config) struct Respond {
+    pub status: Field<u16>,
+    pub body: Field<String>,
+}
+
+pub(in crate::config) struct Redirect {
+    pub location: Field<String>,
+    pub status: Field<u16>,
+}
+
+pub(in crate::config) struct RouteTimeouts {
+    pub place: Place,
+    pub connect: Field<Duration>,
+    pub send: Field<Duration>,
+    pub read: Field<Duration>,
+}
+
+impl Route {
+    pub fn read(section: &Section<'_, '_>) -> Self {
+        Self {
+            place: section.place().clone(),
+            host: section.field("host", |v| v.parse("a host, \"*.example.org\" or \"~ pattern\"", text::host)),
+            path: section
+                .field("path", |v| v.parse("a path such as \"/\", \"= /exact\" or \"~ pattern\"", text::route_path)),
+            upstream: section.field("upstream", |v| v.parse("the name of an upstream", text::name)),
+            respond: section.section("respond", &RESPOND).map(|s| Respond {
+                status: s.field("status", |v| v.integer(200..=599, "")),
+                body: s.field("body", |v| v.string("a text").map(str::to_owned)),
+            }),
+            redirect: section.field("redirect", redirect),
+            timeouts: section.section("timeouts", &ROUTE_TIMEOUTS).map(|s| RouteTimeouts {
+                place: s.place().clone(),
+                connect: s.field("connect", |v| v.duration(TIMEOUT)),
+                send: s.field("send", |v| v.duration(TIMEOUT)),
+                read: s.field("read", |v| v.duration(TIMEOUT)),
+            }),
+            request_buffering: section.field("request_buffering", Value::boolean),
+            websocket: section.field("websocket", Value::boolean),
+        }
+    }
+}
+
+/// A location, or a table with it and a status.
+fn redirect(value: &Value<'_, '_>) -> Option<Redirect> {
+    let location = |v: &Value<'_, '_>| v.parse("a location such as \"https://$host$request_uri\"", text::location);
+    if value.is_string() {
+        let location = Field::Set(At { value: location(value)?, place: value.place().clone() });
+        return Some(Redirect { location, status: Field::Absent(value.place().clone()) });
+    }
+    let section = value.section(&REDIRECT)?;
+    let status = |v: &Value<'_, '_>| {
+        let status = v.integer(300..=399, "")?;
+        // 304 and the like are no redirects (RFC 9110 section 15.4).
+        if matches!(status, 301 | 302 | 303 | 307 | 308) {
+            return Some(status);
+        }
+        v.refuse(Problem::NotOneOf {
+            value: status.to_string(),
+            allowed: vec!["301", "302", "303", "307", "308"],
+            nearest: None,
+        })
+    };
+    Some(Redirect { location: section.field("location", location), status: section.field("status", status) })
+}

@@ -1,0 +1,105 @@
+//! Upstreams.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use headgate_l7::config::{Balance, HashKey, Retry, Server, Upstream};
+
+use super::{Known, KnownUpstream};
+use crate::config::error::{Advice, Findings};
+use crate::config::model::{BalanceWord, HashWord, RetryOn};
+use crate::config::raw;
+use crate::config::reader::{At, Field};
+use crate::config::text;
+use crate::config::validate::{Unique, host_address};
+
+/// nginx's default.
+const KEEPALIVE: u32 = 64;
+const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
+const HTTP: NonZeroU16 = NonZeroU16::new(80).unwrap();
+
+pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Findings) -> Option<Upstream> {
+    let name = raw.name.required("a name of its own", findings);
+    let balance = balance(raw.balance, raw.hash, findings);
+    let servers = servers(raw.servers, findings);
+    if servers.is_empty() {
+        findings.warning(&raw.place, Advice::NoUpstreamServers);
+    } else if servers.iter().all(|server| server.backup || server.down) {
+        findings.warning(&raw.place, Advice::NoPrimaries);
+    }
+    let retry = raw.retry.map_or_else(Retry::default, retry);
+    let At { value: name, place } = name?;
+    if !known.names.insert(&name, &place, findings) {
+        return None;
+    }
+    known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
+    known.count += 1;
+    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers })
+}
+
+fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
+    let word = raw.or(BalanceWord::RoundRobin);
+    if let Some(hash) = hash.as_ref().filter(|_| word != BalanceWord::Hash) {
+        findings.warning(&hash.place, Advice::HashIgnored);
+    }
+    let (key, consistent) =
+        hash.map_or((HashWord::Uri, true), |hash| (hash.key.or(HashWord::Uri), hash.consistent.or(true)));
+    let key = match key {
+        HashWord::Uri => HashKey::Uri,
+        HashWord::Client => HashKey::Client,
+        HashWord::Host => HashKey::Host,
+    };
+    match word {
+        BalanceWord::RoundRobin => Balance::RoundRobin,
+        BalanceWord::LeastConn => Balance::LeastConn,
+        BalanceWord::IpHash => Balance::IpHash,
+        BalanceWord::Hash if consistent => Balance::HashConsistent(key),
+        BalanceWord::Hash => Balance::Hash(key),
+        BalanceWord::RandomTwo => Balance::RandomTwo,
+        BalanceWord::Ewma => Balance::Ewma,
+    }
+}
+
+fn retry(raw: raw::Retry) -> Retry {
+    let default = Retry::default();
+    let mut retry = Retry {
+        tries: raw.tries.or(default.tries),
+        timeout: raw.timeout.or(default.timeout),
+        non_idempotent: raw.non_idempotent.or(default.non_idempotent),
+        ..default
+    };
+    if let Some(on) = raw.on.set() {
+        let on: Vec<RetryOn> = on.value.into_iter().map(|at| at.value).collect();
+        retry.on_error = on.contains(&RetryOn::Error);
+        retry.on_timeout = on.contains(&RetryOn::Timeout);
+        retry.on_invalid_header = on.contains(&RetryOn::InvalidHeader);
+        retry.on_status =
+            on.iter().filter_map(|on| if let RetryOn::Status(status) = on { Some(*status) } else { None }).collect();
+    }
+    retry
+}
+
+fn servers(raw: Vec<raw::UpstreamServer>, findings: &Findings) -> Vec<Server> {
+    let mut unique = Unique::default();
+    let mut servers = Vec::new();
+    for raw in raw {
+        let address = raw.address.required("an address such as \"10.0.0.11:8080\"", findings);
+        let server = Server {
+            name: String::new(),
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            weight: raw.weight.or(1),
+            max_fails: raw.max_fails.or(1),
+            fail_timeout: raw.fail_timeout.or(FAIL_TIMEOUT),
+            backup: raw.backup.or(false),
+            down: raw.down.or(false),
+            max_connections: raw.max_connections.or(0),
+        };
+        let Some(At { value: (name, ip, port), place }) = address else { continue };
+        let address = text::endpoint(ip, Some(port.unwrap_or(HTTP)));
+        if host_address(ip, &place, findings) && unique.insert(&address, &place, findings) {
+            servers.push(Server { name, address, ..server });
+        }
+    }
+    servers
+}

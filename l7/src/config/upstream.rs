@@ -1,0 +1,88 @@
+//! Upstreams, their servers, and how one is chosen.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    pub name: String,
+    pub balance: Balance,
+    /// Idle connections kept per worker and server.
+    pub keepalive: usize,
+    pub retry: Retry,
+    pub servers: Vec<Server>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// Smooth weighted round robin, as nginx.
+    RoundRobin,
+    LeastConn,
+    /// As nginx's `ip_hash`.
+    IpHash,
+    /// As nginx's `hash KEY consistent`.
+    HashConsistent(HashKey),
+    /// As nginx's `hash KEY`.
+    Hash(HashKey),
+    /// As nginx's `random two least_conn`.
+    RandomTwo,
+    /// The smaller of two random servers' peak EWMA latency times its requests in flight.
+    Ewma,
+}
+
+/// What is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashKey {
+    /// Path and query as sent.
+    Uri,
+    /// The client's address.
+    Client,
+    Host,
+}
+
+/// When a request is passed on to the next server, as nginx's `proxy_next_upstream`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Connection refused or reset, or closed before the response.
+    pub on_error: bool,
+    pub on_timeout: bool,
+    /// A response that is no HTTP.
+    pub on_invalid_header: bool,
+    /// Statuses that count as failure and are passed on: of 403, 404, 429, 500, 502, 503, 504.
+    pub on_status: Vec<u16>,
+    /// Servers asked for one request, the first included; 0 = all.
+    pub tries: u32,
+    /// No further try is begun later than this; zero = no limit.
+    pub timeout: Duration,
+    /// Pass on POST, LOCK and PATCH too, although a server may have acted on them.
+    pub non_idempotent: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// As it is written in the file; names the server, also for consistent hashing.
+    pub name: String,
+    pub address: SocketAddr,
+    pub weight: u32,
+    /// Failures within `fail_timeout` that take it out; 0 = never.
+    pub max_fails: u32,
+    pub fail_timeout: Duration,
+    pub backup: bool,
+    pub down: bool,
+    /// Requests in flight; 0 = no limit.
+    pub max_connections: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            on_error: true,
+            on_timeout: true,
+            on_invalid_header: true,
+            on_status: Vec::new(),
+            tries: 0,
+            timeout: Duration::ZERO,
+            non_idempotent: false,
+        }
+    }
+}
