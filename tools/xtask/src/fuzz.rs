@@ -1,8 +1,10 @@
 //! `cargo xtask fuzz`: builds the libFuzzer targets of tools/fuzz with coverage counters and runs them.
 
+mod seeds;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,7 +12,10 @@ use clap::Args;
 
 use crate::run::{cargo_command, root, run};
 
-const TARGETS: [&str; 2] = ["wire", "pipeline"];
+const TARGETS: [&str; 5] = ["wire", "pipeline", "request_head", "response_head", "chunked"];
+
+/// Bytes of the longest input that is tried.
+const LONGEST: usize = 1024;
 
 /// What `cargo fuzz` would set, without the address sanitizer, which needs a nightly compiler.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -22,10 +27,10 @@ pub struct Options {
     /// How long each target runs.
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
-    /// Where the random choices begin: with one, the same inputs are tried each time, from an empty corpus.
+    /// Where the random choices begin: with one, the same inputs are tried each time, from the seeds alone.
     #[arg(long)]
     pub seed: Option<u32>,
-    /// wire or pipeline; all without one.
+    /// wire, pipeline, request_head, response_head or chunked; all without one.
     pub targets: Vec<String>,
 }
 
@@ -52,16 +57,21 @@ pub fn fuzz(options: &Options) -> Result<()> {
         }
         let mut command = Command::new(home.join(&host).join("release").join(target));
         command
-            .args(["-verbosity=0", "-print_final_stats=1", "-max_len=1024", "-timeout=10", "-rss_limit_mb=2048"])
+            .args(["-verbosity=0", "-print_final_stats=1", "-timeout=10", "-rss_limit_mb=2048"])
+            .arg(format!("-max_len={LONGEST}"))
             .arg(format!("-max_total_time={}", options.seconds))
             .arg(format!("-artifact_prefix={}/{target}-", findings.display()));
+        let seeds = home.join("seeds").join(target);
+        empty(&seeds)?;
+        seeds::write(target, &seeds)?;
         if let Some(seed) = options.seed {
-            command.arg(format!("-seed={seed}"));
+            // libFuzzer adds what it finds: the folder is made anew each time.
+            command.arg(format!("-seed={seed}")).arg(&seeds);
             println!("$ {target}, {} s, from seed {seed}", options.seconds);
         } else {
             let corpus = home.join("corpus").join(target);
             fs::create_dir_all(&corpus).with_context(|| format!("create {}", corpus.display()))?;
-            command.arg(&corpus);
+            command.args([&corpus, &seeds]);
             println!("$ {target}, {} s, corpus in {}", options.seconds, corpus.display());
         }
         let mut running = command.stderr(Stdio::piped()).spawn().with_context(|| format!("start {target}"))?;
@@ -70,6 +80,17 @@ pub fn fuzz(options: &Options) -> Result<()> {
         ensure!(status.success(), "{target} found something: {status}");
     }
     Ok(())
+}
+
+/// Makes an empty folder.
+fn empty(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("remove {}", folder.display()));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))
 }
 
 /// libFuzzer's output without the dictionary it recommends.
