@@ -4,13 +4,13 @@ use std::io;
 
 use crate::client::{After, Client};
 use crate::clock::with_date;
-use crate::config::Action;
+use crate::config::{Action, ErrorPages, Route};
 use crate::http1::body::Reader;
 use crate::http1::chunked::Piece;
 use crate::http1::write::{self, Reply};
 use crate::http1::{Body, Reject};
 use crate::plan::Plan;
-use crate::write_all::write_all;
+use crate::write_all::write_both;
 
 /// What we offer, for 405 and OPTIONS.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -27,14 +27,14 @@ pub enum End {
 }
 
 /// Answers a request that is not even understood; the connection can't go on.
-pub async fn reject(client: &mut Client, reject: Reject, out: &mut Vec<u8>) -> After {
+pub async fn reject(client: &mut Client, reject: Reject, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
     tracing::debug!(client = %client.peer, status = reject.status, "request refused: {}", reject.reason);
-    let page = Page { status: reject.status, head: false, minor: 1, keep_alive: false };
+    let page = Page { status: reject.status, head: false, minor: 1, keep_alive: false, pages };
     page.send(client, &[], None, out).await
 }
 
 /// Answers a request that no server has answered.
-pub async fn failed(client: &mut Client, plan: &Plan, end: End, out: &mut Vec<u8>) -> After {
+pub async fn failed(client: &mut Client, plan: &Plan, end: End, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
     let (status, keep_alive) = match end {
         End::Status(status) => (status, plan.keep_alive),
         End::Rejected(why) => {
@@ -47,21 +47,28 @@ pub async fn failed(client: &mut Client, plan: &Plan, end: End, out: &mut Vec<u8
             (500, false)
         }
     };
-    Page { status, head: plan.is_head, minor: plan.minor, keep_alive }.send(client, &[], None, out).await
+    Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages }.send(client, &[], None, out).await
 }
 
 /// OPTIONS that may go no further.
 pub async fn last_hop(client: &mut Client, plan: &Plan, out: &mut Vec<u8>) -> After {
-    let page = Page { status: 204, head: plan.is_head, minor: plan.minor, keep_alive: skip_body(client, plan) };
+    let (keep_alive, pages) = (skip_body(client, plan), &ErrorPages::default());
+    let page = Page { status: 204, head: plan.is_head, minor: plan.minor, keep_alive, pages };
     page.send(client, &[("Allow", METHODS)], Some(""), out).await
+}
+
+/// Answers a request that no route fits.
+pub async fn nowhere(client: &mut Client, plan: &Plan, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
+    let keep_alive = skip_body(client, plan);
+    Page { status: 404, head: plan.is_head, minor: plan.minor, keep_alive, pages }.send(client, &[], None, out).await
 }
 
 /// Does what a route without an upstream says.
 /// `location`: of a redirect, filled in.
-pub async fn route(client: &mut Client, plan: &Plan, action: &Action, location: &[u8], out: &mut Vec<u8>) -> After {
-    let keep_alive = skip_body(client, plan);
-    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive };
-    match action {
+pub async fn route(client: &mut Client, plan: &Plan, route: &Route, location: &[u8], out: &mut Vec<u8>) -> After {
+    let (keep_alive, pages) = (skip_body(client, plan), &route.error_pages);
+    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages };
+    match &route.action {
         Action::Respond { status, body } => {
             let body = (!body.is_empty()).then_some(body.as_str());
             page(*status).send(client, &[], body, out).await
@@ -71,12 +78,12 @@ pub async fn route(client: &mut Client, plan: &Plan, action: &Action, location: 
             let location = String::from_utf8_lossy(location);
             page(*status).send(client, &[("Location", &location)], None, out).await
         }
-        Action::Proxy(_) => page(500).send(client, &[], None, out).await,
+        Action::Proxy(_) | Action::Files(_) => page(500).send(client, &[], None, out).await,
     }
 }
 
 /// Takes a body that is there already out of the way; whether the connection can go on after that.
-fn skip_body(client: &mut Client, plan: &Plan) -> bool {
+pub fn skip_body(client: &mut Client, plan: &Plan) -> bool {
     let mut reader = Reader::new(plan.body);
     loop {
         match reader.next(client.buffer.data()) {
@@ -90,38 +97,52 @@ fn skip_body(client: &mut Client, plan: &Plan) -> bool {
     }
 }
 
-struct Page {
-    status: u16,
-    head: bool,
-    minor: u8,
-    keep_alive: bool,
+/// A whole answer of our own.
+pub struct Page<'a> {
+    pub status: u16,
+    pub head: bool,
+    pub minor: u8,
+    pub keep_alive: bool,
+    /// What is sent in place of the words for the status.
+    pub pages: &'a ErrorPages,
 }
 
-impl Page {
-    /// Sends it, with the words for the status where there is no body.
-    async fn send(&self, client: &mut Client, extra: &[(&str, &str)], body: Option<&str>, out: &mut Vec<u8>) -> After {
+impl Page<'_> {
+    /// Sends it; where there is no body, with the page for the status or the words for it.
+    pub async fn send(
+        &self,
+        client: &mut Client,
+        extra: &[(&str, &str)],
+        body: Option<&str>,
+        out: &mut Vec<u8>,
+    ) -> After {
+        const TEXT: &str = "text/plain; charset=utf-8";
         let keep_alive = self.keep_alive && !client.worker.is_draining();
         let words;
-        let body = if let Some(body) = body {
-            body
-        } else {
-            words = format!("{} {}\n", self.status, write::reason(self.status));
-            &words
+        let (body, content_type) = match (body, self.pages.of(self.status)) {
+            (Some(body), _) => (body.as_bytes(), TEXT),
+            (None, Some(page)) => (page.body.as_slice(), page.content_type.as_str()),
+            (None, None) => {
+                words = format!("{} {}\n", self.status, write::reason(self.status));
+                (words.as_bytes(), TEXT)
+            }
         };
         let mut fields = extra.to_vec();
         if !body.is_empty() {
-            fields.push(("Content-Type", "text/plain; charset=utf-8"));
+            fields.push(("Content-Type", content_type));
         }
-        if self.status == 405 {
+        if self.status == 405 && !extra.iter().any(|(name, _)| *name == "Allow") {
             fields.push(("Allow", METHODS));
         }
         out.clear();
         with_date(|date| {
-            let reply = Reply { body: Body::Length(body.len() as u64), minor: self.minor, keep_alive, date };
-            write::own(self.status, &fields, body, self.head, reply, out);
+            let length = body.len() as u64;
+            let reply = Reply { body: Body::Length(length), minor: self.minor, keep_alive, date };
+            write::own(self.status, &fields, length, reply, out);
         });
+        let body = if self.head || matches!(self.status, 204 | 304) { b"" } else { body };
         client.deadline.set(crate::config::Limits::default().send_timeout);
-        match client.deadline.within(write_all(&client.stream, out)).await {
+        match client.deadline.within(write_both(&client.stream, out, body)).await {
             Ok(Ok(())) if keep_alive => After::KeepAlive,
             Ok(Ok(())) => After::Linger,
             _ => After::Reset,

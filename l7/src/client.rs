@@ -10,8 +10,9 @@ use std::time::Duration;
 use crate::answer::{self, End};
 use crate::buffer::{self, Buffer};
 use crate::clock::millis;
-use crate::config::{Action, Forward, Limits};
+use crate::config::{Action, ErrorPages, Forward, Limits};
 use crate::exchange::Exchange;
+use crate::files;
 use crate::http1::write::end_of_request;
 use crate::http1::{Reject, request};
 use crate::outgoing::{Outgoing, Streamed, Whole};
@@ -93,7 +94,12 @@ impl Client {
         let after = match self.head(&snapshot, &mut scratch).await {
             Ok((listener, plan)) => self.act(&snapshot, listener, &plan, &mut scratch).await,
             Err(NoRequest::Silence) => After::Close,
-            Err(NoRequest::Rejected(reject)) => answer::reject(self, reject, &mut scratch.out).await,
+            Err(NoRequest::Rejected(reject)) => {
+                let none = ErrorPages::default();
+                let listener = snapshot.listener(&self.listener).map(|index| &snapshot.listeners[index].0);
+                let pages = listener.map_or(&none, |listener| &listener.error_pages);
+                answer::reject(self, reject, pages, &mut scratch.out).await
+            }
         };
         self.worker.put_back(scratch);
         after
@@ -156,27 +162,39 @@ impl Client {
     }
 
     async fn act(&mut self, snapshot: &Snapshot, listener: usize, plan: &Plan, scratch: &mut Scratch) -> After {
-        let routes = &snapshot.listeners[listener].0.routes;
+        let listener = &snapshot.listeners[listener].0;
+        let routes = &listener.routes;
         match plan.to {
+            To::Nowhere => answer::nowhere(self, plan, &listener.error_pages, &mut scratch.out).await,
             To::LastHop => answer::last_hop(self, plan, &mut scratch.out).await,
-            To::Route { route } => {
-                answer::route(self, plan, &routes[route].action, &scratch.head, &mut scratch.out).await
-            }
-            To::Upstream { route } => match &routes[route].action {
-                Action::Proxy(forward) => self.forward(snapshot, plan, forward, scratch).await,
-                other => answer::route(self, plan, other, &scratch.head, &mut scratch.out).await,
+            To::Route { route } | To::Upstream { route } => match &routes[route].action {
+                Action::Proxy(forward) => {
+                    self.forward(snapshot, plan, forward, &routes[route].error_pages, scratch).await
+                }
+                Action::Files(files) => {
+                    let pages = &routes[route].error_pages;
+                    files::serve(self, plan, files, pages, &scratch.head, &mut scratch.out).await
+                }
+                _ => answer::route(self, plan, &routes[route], &scratch.head, &mut scratch.out).await,
             },
         }
     }
 
     /// Has a server answer.
-    async fn forward(&mut self, snapshot: &Snapshot, plan: &Plan, forward: &Forward, scratch: &mut Scratch) -> After {
+    async fn forward(
+        &mut self,
+        snapshot: &Snapshot,
+        plan: &Plan,
+        forward: &Forward,
+        pages: &ErrorPages,
+        scratch: &mut Scratch,
+    ) -> After {
         let Scratch { head, key, spool, tail, out, .. } = scratch;
         let mut continued = false;
         let outgoing = if forward.request_buffering || !plan.has_body() {
             let received = match receive(self, plan, spool, tail).await {
                 Ok(received) => received,
-                Err(end) => return answer::failed(self, plan, end, out).await,
+                Err(end) => return answer::failed(self, plan, end, pages, out).await,
             };
             continued = received.continued;
             end_of_request(received.framing, false, plan.websocket, head);
@@ -205,9 +223,9 @@ impl Client {
             // What is left of the body must not be taken for a request.
             Outcome::None(End::Status(status)) if !all_read => {
                 let end = End::Rejected(Reject::new(status, "no server for a body that has not been read"));
-                return answer::failed(self, plan, end, out).await;
+                return answer::failed(self, plan, end, pages, out).await;
             }
-            Outcome::None(end) => return answer::failed(self, plan, end, out).await,
+            Outcome::None(end) => return answer::failed(self, plan, end, pages, out).await,
         };
         if answer.head.upgraded {
             return tunnel(self, answer).await;

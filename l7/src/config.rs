@@ -1,11 +1,13 @@
 //! What the pool is told to do: an immutable value that control compiles from the model. Nothing here is checked again.
 
+mod files;
 mod route;
 mod upstream;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use files::{ErrorPage, ErrorPages, Files};
 pub use route::{Action, Forward, Host, Path, Pattern, Route, Timeouts};
 pub use upstream::{Balance, HashKey, Retry, Server, Upstream};
 
@@ -24,6 +26,8 @@ pub struct Listener {
     pub addresses: Vec<SocketAddr>,
     pub routes: Vec<Route>,
     pub limits: Limits,
+    /// For requests that no route fits, or that are not understood.
+    pub error_pages: ErrorPages,
 }
 
 /// Of what clients send; each violation has its own status.

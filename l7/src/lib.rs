@@ -11,6 +11,7 @@
 //! * [`http1`]: HTTP/1 messages without I/O
 //! * [`upstream`]: servers, what is known of them, and the choice among them
 //! * [`failover`]: what follows a failed try
+//! * `files`: answers from the disk
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod config;
 mod exchange;
 pub mod failover;
+mod files;
 pub mod http1;
 mod idle;
 mod outgoing;

@@ -2,6 +2,7 @@
 
 use crate::config::{Action, HashKey, Limits};
 use crate::failover;
+use crate::files::asked::Asked;
 use crate::http1::request::Request;
 use crate::http1::write::{self, Forwarding};
 use crate::http1::{Body, Reject, target};
@@ -42,13 +43,15 @@ pub enum To {
     Route { route: usize },
     /// We, as nobody further on is to see the request (RFC 9110 section 7.6.2).
     LastHop,
+    /// No route fits.
+    Nowhere,
 }
 
 /// Makes a plan, and writes to `head` what a server gets to see of the request, but for the end of its head, or the location of a
-/// redirect; to `key` what is hashed.
+/// redirect, or what is [`Asked`] of a file; to `key` what is hashed.
 ///
 /// # Errors
-/// When the target makes no sense, or no route fits.
+/// When the target makes no sense.
 pub fn plan(
     request: &Request<'_>,
     snapshot: &Snapshot,
@@ -75,12 +78,17 @@ pub fn plan(
         return Ok(plan);
     }
     let Some(route) = router.find(request.authority, &path) else {
-        return Err(Reject::new(404, "no route"));
+        plan.to = To::Nowhere;
+        return Ok(plan);
     };
     plan.to = To::Route { route };
     if let Action::Redirect { location, .. } = &listener.routes[route].action {
         head.clear();
         write_location(location, request, head);
+    }
+    if let Action::Files(_) = &listener.routes[route].action {
+        head.clear();
+        Asked::write(request, &path, head);
     }
     if let Action::Proxy(forward) = &listener.routes[route].action {
         plan.to = To::Upstream { route };

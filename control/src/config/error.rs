@@ -145,10 +145,14 @@ pub enum Problem {
     TakenByService { address: SocketAddr, service: String },
     #[error("there is no upstream {name}{}", listed(.known))]
     NoSuchUpstream { name: String, known: String },
-    #[error("a route needs one of upstream, respond and redirect")]
+    #[error("a route needs one of upstream, respond, redirect and root")]
     RouteWays,
     #[error("a head must have room for the request line: raise head or lower request_line")]
     HeadBelowLine,
+    #[error("cannot read {path}: {why}")]
+    Unreadable { path: String, why: String },
+    #[error("{path} has {size} bytes, a page at most {max}")]
+    PageTooLarge { path: String, size: u64, max: u64 },
     #[error("core {core} does not exist; this host has cores {cores}")]
     NoSuchCore { core: u16, cores: String },
 }
@@ -180,6 +184,10 @@ pub enum Advice {
     NoRoutes,
     #[error("ignored: the route does not go to an upstream")]
     NotProxied,
+    #[error("ignored: the route has no root")]
+    NoRoot,
+    #[error("{0} is no folder now: requests will be answered with 404 until it is")]
+    RootMissing(String),
     #[error("interfaces are not used: there is no [[service]]")]
     InterfacesUnused,
 }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::error::{Findings, Place, Problem};
 use super::source::Source;
@@ -243,6 +243,21 @@ impl<'a, 'i> Value<'a, 'i> {
     pub fn list<T>(&self, expected: &'static str, read: impl Fn(&Value<'a, 'i>) -> Option<T>) -> Option<Vec<At<T>>> {
         let at = |item: Value<'a, 'i>| read(&item).map(|value| At { value, place: item.place });
         Some(self.items(expected)?.into_iter().filter_map(at).collect())
+    }
+
+    /// A table whose keys are not known beforehand, in the order of the file.
+    pub fn entries(&self, expected: &'static str) -> Option<Vec<(&'a str, Value<'a, 'i>)>> {
+        static FREE: Keys = Keys { supported: &[], later: &[] };
+        let Some(table) = self.node.get_ref().as_table() else { return self.wrong_type(expected) };
+        let (place, context) = (self.place.clone(), self.context);
+        let section = Section { table, place, keys: &FREE, context };
+        let entry = |(name, node): (&'a Spanned<DeString<'i>>, &'a Spanned<DeValue<'i>>)| {
+            let place = section.child(name.get_ref(), context.source.line(name.span().start));
+            (name.get_ref().as_ref(), Value { node, place, context })
+        };
+        let mut entries: Vec<_> = table.iter().map(|(name, node)| (name.span().start, entry((name, node)))).collect();
+        entries.sort_by_key(|(start, _)| *start);
+        Some(entries.into_iter().map(|(_, entry)| entry).collect())
     }
 
     pub fn section(&self, keys: &'static Keys) -> Option<Section<'a, 'i>> {

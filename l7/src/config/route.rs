@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use regex::bytes::Regex;
 
+use super::files::{ErrorPages, Files};
+
 /// What requests look like and where they go. Of the routes that fit a request the most specific one is taken: by host (exact, longest
 /// wildcard, pattern, any), then by path (exact, pattern, longest prefix), then the first of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub struct Route {
     pub host: Host,
     pub path: Path,
     pub action: Action,
+    /// For answers of our own, those of the listener included.
+    pub error_pages: ErrorPages,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +79,8 @@ pub enum Action {
         status: u16,
         location: String,
     },
+    /// Answered with a file.
+    Files(Files),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -136,22 +136,29 @@ pub fn response(response: &Response<'_>, reply: Reply<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a whole response of our own with a short body; none for HEAD.
-pub fn own(status: u16, extra: &[(&str, &str)], body: &str, head: bool, reply: Reply<'_>, out: &mut Vec<u8>) {
-    status_line(status, reason(status).as_bytes(), out);
-    write_field(b"Server", b"headgate", out);
-    write_field(b"Date", reply.date, out);
+/// Writes the head of a response of our own, which `length` bytes follow unless the status has no body.
+pub fn own(status: u16, extra: &[(&str, &str)], length: u64, reply: Reply<'_>, out: &mut Vec<u8>) {
+    begin_own(status, reply.date, out);
     for (name, value) in extra {
         write_field(name.as_bytes(), value.as_bytes(), out);
     }
     if status != 204 && status != 304 {
-        number_field("Content-Length", body.len() as u64, out);
+        number_field("Content-Length", length, out);
     }
-    connection(reply.minor, reply.keep_alive, out);
+    end_own(reply.minor, reply.keep_alive, out);
+}
+
+/// Begins the head of a response of our own.
+pub fn begin_own(status: u16, date: &[u8], out: &mut Vec<u8>) {
+    status_line(status, reason(status).as_bytes(), out);
+    write_field(b"Server", b"headgate", out);
+    write_field(b"Date", date, out);
+}
+
+/// Ends a head that [`begin_own`] began. `minor`: of the client's version; `keep_alive`: whether its connection goes on.
+pub fn end_own(minor: u8, keep_alive: bool, out: &mut Vec<u8>) {
+    connection(minor, keep_alive, out);
     out.extend_from_slice(b"\r\n");
-    if !head && status != 204 && status != 304 {
-        out.extend_from_slice(body.as_bytes());
-    }
 }
 
 fn connection(minor: u8, keep_alive: bool, out: &mut Vec<u8>) {
@@ -170,14 +177,16 @@ fn status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+/// Writes a field as it is.
+pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 
-fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
+/// Writes a field whose value is a number.
+pub fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     let mut digits = [0; 20];
@@ -210,6 +219,7 @@ pub fn reason(status: u16) -> &'static str {
         100 => "Continue",
         200 => "OK",
         204 => "No Content",
+        206 => "Partial Content",
         301 => "Moved Permanently",
         302 => "Found",
         303 => "See Other",
@@ -223,8 +233,10 @@ pub fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         410 => "Gone",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        416 => "Range Not Satisfiable",
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         429 => "Too Many Requests",

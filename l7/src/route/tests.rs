@@ -1,8 +1,13 @@
 use super::*;
-use crate::config::Action;
+use crate::config::{Action, ErrorPages};
 
 fn route(host: Host, path: Path) -> Route {
-    Route { host, path, action: Action::Respond { status: 200, body: String::new() } }
+    Route {
+        host,
+        path,
+        action: Action::Respond { status: 200, body: String::new() },
+        error_pages: ErrorPages::default(),
+    }
 }
 
 fn prefix(path: &str) -> Path {

@@ -1,6 +1,6 @@
 //! What a reload changes of the proxy.
 
-use headgate_l7::config::{Action, Balance, HashKey, Limits, Listener, Proxy, Retry, Server, Upstream};
+use headgate_l7::config::{Action, Balance, ErrorPages, HashKey, Limits, Listener, Proxy, Retry, Server, Upstream};
 
 use super::{Change, Kind, Row, Servers, list, named};
 use crate::config::model::balance_word;
@@ -44,6 +44,7 @@ struct Shown {
     name: String,
     addresses: String,
     limits: Limits,
+    error_pages: String,
     routes: Vec<String>,
 }
 
@@ -61,6 +62,7 @@ const LISTENER: &[Row<Shown>] = &[
     ("limits.body_timeout", |l| show_duration(l.limits.body_timeout)),
     ("limits.send_timeout", |l| show_duration(l.limits.send_timeout)),
     ("limits.keep_alive", |l| show_duration(l.limits.keep_alive)),
+    ("error_pages", |l| l.error_pages.clone()),
     ("route", |l| list(&l.routes)),
 ];
 
@@ -70,7 +72,7 @@ pub(super) fn diff(old: &Proxy, new: &Proxy, changes: &mut Vec<Change>) {
 }
 
 fn shown(proxy: &Proxy) -> Vec<Shown> {
-    let route = |route: &headgate_l7::config::Route| {
+    let route = |route: &headgate_l7::config::Route, outer: &ErrorPages| {
         let place = show_match(&route.host, &route.path);
         let action = match &route.action {
             Action::Proxy(forward) => {
@@ -86,14 +88,25 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
             }
             Action::Respond { status, body } => format!("{status} {body:?}"),
             Action::Redirect { status, location } => format!("{status} {location}"),
+            Action::Files(files) => format!(
+                "{} ({}{}{})",
+                files.root.display(),
+                files.index.join(" "),
+                if files.follow_symlinks { ", following links" } else { "" },
+                if files.precompressed { ", precompressed" } else { "" }
+            ),
         };
-        format!("{place} => {action}")
+        if route.error_pages == *outer {
+            return format!("{place} => {action}");
+        }
+        format!("{place} => {action}, pages {}", pages(&route.error_pages))
     };
     let listener = |listener: &Listener| Shown {
         name: listener.name.clone(),
         addresses: list(&listener.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
         limits: listener.limits,
-        routes: listener.routes.iter().map(route).collect(),
+        error_pages: pages(&listener.error_pages),
+        routes: listener.routes.iter().map(|r| route(r, &listener.error_pages)).collect(),
     };
     proxy.listeners.iter().map(listener).collect()
 }
@@ -115,4 +128,13 @@ fn retry_on(retry: &Retry) -> String {
     let named = [("error", retry.on_error), ("timeout", retry.on_timeout), ("invalid_header", retry.on_invalid_header)];
     let words = named.iter().filter(|(_, on)| *on).map(|(word, _)| (*word).to_owned());
     list(&words.chain(retry.on_status.iter().map(|status| format!("http_{status}"))).collect::<Vec<_>>())
+}
+
+fn pages(pages: &ErrorPages) -> String {
+    let shown = pages.iter().map(|(statuses, page)| {
+        let (first, last) = (statuses.start(), statuses.end());
+        let statuses = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        format!("{statuses} {} ({} bytes)", page.path.display(), page.body.len())
+    });
+    list(&shown.collect::<Vec<_>>())
 }

@@ -6,7 +6,7 @@ mod proxy;
 mod service;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
-pub(super) use proxy::{Hash, Limits, Listener, Proxy, Retry, Route, Upstream, UpstreamServer};
+pub(super) use proxy::{ErrorPages, Files, Hash, Limits, Listener, Proxy, Retry, Route, Upstream, UpstreamServer};
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 
 use std::path::PathBuf;

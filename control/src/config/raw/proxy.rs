@@ -1,5 +1,6 @@
 //! The proxy's sections: `[proxy]` here, the others in a file each.
 
+pub(in crate::config) mod files;
 pub(in crate::config) mod listener;
 pub(in crate::config) mod route;
 pub(in crate::config) mod upstream;
@@ -7,6 +8,7 @@ pub(in crate::config) mod upstream;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+pub(in crate::config) use files::{ErrorPages, Files};
 pub(in crate::config) use listener::{Limits, Listener};
 pub(in crate::config) use route::Route;
 pub(in crate::config) use upstream::{Hash, Retry, Upstream, UpstreamServer};

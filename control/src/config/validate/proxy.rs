@@ -1,5 +1,6 @@
 //! The proxy: upstreams, then listeners with their routes, which refer to them.
 
+mod files;
 mod listener;
 mod route;
 mod upstream;

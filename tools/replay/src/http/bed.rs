@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use headgate_l7::config::{
-    Action, Balance, Forward, Host, Limits, Listener, Path, Proxy, Retry, Route, Server, Timeouts, Upstream,
+    Action, Balance, ErrorPages, Forward, Host, Limits, Listener, Path, Proxy, Retry, Route, Server, Timeouts, Upstream,
 };
 use headgate_l7::worker::Pool;
 
@@ -111,13 +111,23 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
 fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> Listener {
     let forward =
         Forward { upstream: lane, timeouts: Timeouts::default(), request_buffering: index != 3, websocket: index == 2 };
-    let mut routes =
-        vec![Route { host: Host::Any, path: Path::Prefix("/".to_owned()), action: Action::Proxy(forward) }];
+    let route = |path: &str, action| Route {
+        host: Host::Any,
+        path: Path::Prefix(path.to_owned()),
+        action,
+        error_pages: ErrorPages::default(),
+    };
+    let mut routes = vec![route("/", Action::Proxy(forward))];
     if index == 1 {
-        let action = Action::Respond { status: 403, body: String::new() };
-        routes.push(Route { host: Host::Any, path: Path::Prefix("/admin/".to_owned()), action });
+        routes.push(route("/admin/", Action::Respond { status: 403, body: String::new() }));
     }
-    Listener { name: format!("{name}-{lane}"), addresses: vec![address], routes, limits: Limits::default() }
+    Listener {
+        name: format!("{name}-{lane}"),
+        addresses: vec![address],
+        routes,
+        limits: Limits::default(),
+        error_pages: ErrorPages::default(),
+    }
 }
 
 /// Ports of loopback that nobody uses now.

@@ -5,13 +5,16 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::TIMEOUT;
+use super::files::{ErrorPages, error_pages};
 use super::route::{ROUTE, Route};
 use crate::config::error::Place;
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
-pub(in crate::config) static LISTENER: Keys =
-    Keys { supported: &["name", "address", "limits", "route"], later: &["tls", "proxy_protocol", "protocol"] };
+pub(in crate::config) static LISTENER: Keys = Keys {
+    supported: &["name", "address", "limits", "error_pages", "route"],
+    later: &["tls", "proxy_protocol", "protocol"],
+};
 pub(in crate::config) static LIMITS: Keys = Keys {
     supported: &[
         "request_line",
@@ -36,6 +39,7 @@ pub(in crate::config) struct Listener {
     pub name: Field<String>,
     pub addresses: Field<Vec<At<SocketAddr>>>,
     pub limits: Option<Limits>,
+    pub error_pages: ErrorPages,
     pub routes: Vec<Route>,
 }
 
@@ -59,6 +63,7 @@ impl Listener {
             name: section.field("name", |v| v.parse("a name", text::name)),
             addresses: section.field("address", |v| v.list("an array of addresses such as [\"0.0.0.0:80\"]", address)),
             limits: section.section("limits", &LIMITS).map(|s| Limits::read(&s)),
+            error_pages: error_pages(section),
             routes: section.sections("route", &ROUTE).iter().map(Route::read).collect(),
         }
     }

@@ -5,13 +5,28 @@ use std::time::Duration;
 use headgate_l7::config::{Host, Path};
 
 use super::TIMEOUT;
+use super::files::{ErrorPages, Files, error_pages};
 use crate::config::error::{Place, Problem};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static ROUTE: Keys = Keys {
-    supported: &["host", "path", "upstream", "respond", "redirect", "timeouts", "request_buffering", "websocket"],
-    later: &["root"],
+    supported: &[
+        "host",
+        "path",
+        "upstream",
+        "respond",
+        "redirect",
+        "timeouts",
+        "request_buffering",
+        "websocket",
+        "root",
+        "index",
+        "follow_symlinks",
+        "precompressed",
+        "error_pages",
+    ],
+    later: &[],
 };
 pub(in crate::config) static RESPOND: Keys = Keys { supported: &["status", "body"], later: &[] };
 pub(in crate::config) static REDIRECT: Keys = Keys { supported: &["location", "status"], later: &[] };
@@ -27,6 +42,8 @@ pub(in crate::config) struct Route {
     pub timeouts: Option<RouteTimeouts>,
     pub request_buffering: Field<bool>,
     pub websocket: Field<bool>,
+    pub files: Files,
+    pub error_pages: ErrorPages,
 }
 
 pub(in crate::config) struct Respond {
@@ -67,6 +84,8 @@ impl Route {
             }),
             request_buffering: section.field("request_buffering", Value::boolean),
             websocket: section.field("websocket", Value::boolean),
+            files: Files::read(section),
+            error_pages: error_pages(section),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use headgate_l7::config::{Limits, Listener};
 
 use super::Known;
+use super::files::error_pages;
 use super::route::route;
 use crate::config::error::{Advice, Findings, Problem};
 use crate::config::model::{Ports, Protocol, Service};
@@ -63,9 +64,11 @@ pub(super) fn listener(
         findings.warning(&raw.place, Advice::NoRoutes);
     }
     let mut seen = Unique::default();
-    let routes = raw.routes.into_iter().filter_map(|raw| route(raw, known, &mut seen, findings)).collect();
+    let error_pages = error_pages(raw.error_pages, findings);
+    let routes =
+        raw.routes.into_iter().filter_map(|raw| route(raw, known, &mut seen, &error_pages, findings)).collect();
     let claimed = wanted?.value.into_iter().filter(|at| addresses.claim(at, findings)).map(|at| at.value).collect();
-    Some(Listener { name: name?.value, addresses: claimed, routes, limits })
+    Some(Listener { name: name?.value, addresses: claimed, routes, limits, error_pages })
 }
 
 fn limits(raw: raw::Limits, findings: &Findings) -> Limits {

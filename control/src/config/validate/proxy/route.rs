@@ -1,8 +1,9 @@
 //! Routes.
 
-use headgate_l7::config::{Action, Forward, Host, Path, Route, Timeouts};
+use headgate_l7::config::{Action, ErrorPages, Forward, Host, Path, Route, Timeouts};
 
 use super::Known;
+use super::files::{error_pages, files};
 use crate::config::error::{Advice, Findings, Problem};
 use crate::config::raw;
 use crate::config::reader::Field;
@@ -15,6 +16,7 @@ pub(super) fn route(
     raw: raw::Route,
     known: &mut Known,
     seen: &mut Unique<String>,
+    outer: &ErrorPages,
     findings: &Findings,
 ) -> Option<Route> {
     let known_match = !matches!(raw.host, Field::Invalid) && !matches!(raw.path, Field::Invalid);
@@ -25,7 +27,8 @@ pub(super) fn route(
     }
     let proxied = !matches!(raw.upstream, Field::Absent(_));
     let redirected = !matches!(raw.redirect, Field::Absent(_));
-    let ways = [proxied, raw.respond.is_some(), redirected].iter().filter(|way| **way).count();
+    let served = !matches!(raw.files.root, Field::Absent(_));
+    let ways = [proxied, raw.respond.is_some(), redirected, served].iter().filter(|way| **way).count();
     if ways != 1 {
         findings.error(&raw.place, Problem::RouteWays);
     }
@@ -44,7 +47,11 @@ pub(super) fn route(
     let redirect = raw.redirect.set().map(|at| {
         (at.value.location.required("a location such as \"https://$host$request_uri\"", findings), at.value.status)
     });
-    let action = if let Some(upstream) = upstream {
+    let error_pages = error_pages(raw.error_pages, findings).within(outer);
+    let files = files(raw.files, findings);
+    let action = if let Some(files) = files {
+        Action::Files(files)
+    } else if let Some(upstream) = upstream {
         Action::Proxy(Forward { upstream, timeouts, request_buffering, websocket })
     } else if let Some((status, body)) = respond {
         Action::Respond { status: status?.value, body: body.or(String::new()) }
@@ -52,5 +59,5 @@ pub(super) fn route(
         let (location, status) = redirect?;
         Action::Redirect { status: status.or(REDIRECT), location: location?.value }
     };
-    Some(Route { host, path, action })
+    Some(Route { host, path, action, error_pages })
 }
