@@ -32,6 +32,7 @@ use headgate_dataplane::servers::Servers;
 use headgate_xsk::SharedWords;
 use tokio::sync::{mpsc, watch};
 
+use crate::admin::Admin;
 use crate::compile::{self, network::network, steering::steering};
 use crate::config::{self, Environment, LoadError, Loaded, Model};
 use crate::logging::{self, LogControl};
@@ -113,6 +114,7 @@ struct Daemon {
     held: Held,
     rates: Rates,
     server: Server,
+    admin: Admin,
     ticks: u32,
     /// Set since the order to stop: the latest end.
     draining: Option<tokio::time::Instant>,
@@ -154,6 +156,7 @@ impl Daemon {
             held: Held::default(),
             rates: Rates::default(),
             server,
+            admin: Admin::default(),
             ticks: 0,
             draining: None,
         };
@@ -178,7 +181,13 @@ impl Daemon {
         self.held.follow(&self.commands, self.model.addresses()).await?;
         // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
         self.await_addresses().await;
+        self.follow_admin().await?;
         self.apply()
+    }
+
+    /// Listens where the model says, with the addresses that are held by now.
+    async fn follow_admin(&mut self) -> Result<()> {
+        Ok(self.admin.follow(self.model.control().admin()).await?)
     }
 
     /// Waits until the mirror shows the addresses we hold, or a moment has passed.
@@ -235,6 +244,8 @@ impl Daemon {
             Ok(()) = self.state.changed() => Event::Network,
             Some(wanted) = requests => Event::Resolve(wanted),
             _ = tick.tick() => Event::Tick,
+            // Last: whoever reaches the endpoint can ask without end, and must not keep the daemon from its work.
+            Some(call) = self.admin.next() => Event::Call(call),
         }
     }
 

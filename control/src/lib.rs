@@ -5,11 +5,13 @@
 //! * [`compile`]: both together as the data plane wants them
 //! * [`cmd`]: the subcommands, one file each
 //! * [`socket`]: the control socket, both ends
+//! * [`admin`]: metrics, health and the status page over HTTP
 //! * [`daemon`]: what `headgate run` runs
 //! * [`logging`]: where messages go
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod cmd;
 pub mod compile;
 pub mod config;

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config;
 use balance::Group;
+pub use latencies::Distribution;
 pub use server::{Admin, Server, State};
 
 /// Of the requests that run in an upstream at most this share may be repeats of costly failures (in percent), but always [`BUDGET_FLOOR`]

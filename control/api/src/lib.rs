@@ -6,6 +6,7 @@
 //! * [`request`]: the lines a client sends to the control socket, and the lines it gets back
 //! * [`service`]: virtual services and their servers
 //! * [`upstream`]: the proxy's upstreams and their servers
+//! * [`histogram`]: durations as a distribution
 //! * [`connection`]: the connection table
 //! * [`status`]: the state of the whole node
 //! * [`report`]: the outcome of `check`, `reload` and runtime changes
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod connection;
+pub mod histogram;
 pub mod report;
 pub mod request;
 pub mod service;
@@ -20,11 +22,12 @@ pub mod status;
 pub mod upstream;
 
 pub use connection::{Connection, ConnectionFilter, Connections};
+pub use histogram::{Bucket, Histogram};
 pub use report::{CheckReport, Problem, ReloadReport, ServerReport};
 pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, ServerChange};
 pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
 pub use status::{
-    Dataplane, Frames, Interface, LastReload, Proxy, ProxyListener, ProxyWorker, ServiceSummary, Status,
+    Dataplane, Frames, Interface, LastReload, NodeState, Proxy, ProxyListener, ProxyWorker, ServiceSummary, Status,
     UpstreamSummary, Worker, XdpMode,
 };
 pub use upstream::{Latency, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, Upstreams};

@@ -18,6 +18,8 @@ pub struct Status {
     pub headgate: String,
     pub pid: u32,
     pub uptime_s: u64,
+    #[serde(default)]
+    pub state: NodeState,
     /// Number of the configuration in use; grows with every one that is applied.
     pub generation: u64,
     pub dataplane: Dataplane,
@@ -27,6 +29,19 @@ pub struct Status {
     pub proxy: Proxy,
     /// Absent before the first reload.
     pub last_reload: Option<LastReload>,
+}
+
+/// Whether the node does its work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum NodeState {
+    #[default]
+    Running,
+    /// It was told to stop and waits for its connections to end.
+    Draining,
+    /// A worker thread has ended unexpectedly.
+    Failed,
 }
 
 /// Without services there is no data plane: no workers, no interfaces, capacity 0.
@@ -143,9 +158,22 @@ pub struct UpstreamSummary {
 pub struct LastReload {
     /// RFC 3339, UTC.
     pub at: String,
+    /// The same in seconds since 1970.
+    #[serde(default)]
+    pub unix_s: u64,
     pub ok: bool,
     /// What was applied, or why nothing was.
     pub message: String,
+}
+
+impl fmt::Display for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Draining => "draining",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 impl fmt::Display for XdpMode {

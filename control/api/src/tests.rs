@@ -82,6 +82,7 @@ fn status_has_the_documented_shape() {
         headgate: "0.1.0".into(),
         pid: 42,
         uptime_s: 60,
+        state: NodeState::Draining,
         generation: 3,
         dataplane: Dataplane {
             workers: vec![Worker { id: 0, core: 2, ..Worker::default() }],
@@ -106,26 +107,27 @@ fn status_has_the_documented_shape() {
         },
         last_reload: Some(LastReload {
             at: "2026-01-02T03:04:05Z".into(),
+            unix_s: 1_767_323_045,
             ok: true,
             message: "nothing changed".into(),
         }),
     };
     assert_eq!(
         round_trip(&status),
-        json!({"version":1,"node":"lb1","headgate":"0.1.0","pid":42,"uptime_s":60,"generation":3,
+        json!({"version":1,"node":"lb1","headgate":"0.1.0","pid":42,"uptime_s":60,"state":"draining","generation":3,
             "dataplane":{"workers":[{"id":0,"core":2,"received":0,"transmitted":0,"to_kernel":0}],
                 "interfaces":[{"name":"eth0","mode":"native","queues":4,"mtu":1500,"present":true}],
                 "connections":10,"capacity":1000,"drops":{"bad_checksum":2},"frames":{"accounted":8704,"total":8704}},
             "services":[],
             "proxy":{"workers":[{"id":0,"core":1}],"connections":7,"listeners":[{"name":"http","addresses":["[::]:80"]}],
                 "upstreams":[{"name":"app","servers_up":1,"servers":2,"in_flight":3}]},
-            "last_reload":{"at":"2026-01-02T03:04:05Z","ok":true,"message":"nothing changed"}})
+            "last_reload":{"at":"2026-01-02T03:04:05Z","unix_s":1_767_323_045,"ok":true,"message":"nothing changed"}})
     );
 }
 
 #[test]
 fn upstreams_have_the_documented_shape() {
-    let server = |state, latency_ms| UpstreamServer {
+    let server = |state, latency_ms: Option<Latency>| UpstreamServer {
         address: addr("10.0.0.1:80"),
         backup: false,
         weight: 1,
@@ -134,6 +136,7 @@ fn upstreams_have_the_documented_shape() {
         requests: 30,
         failures: 4,
         retries: 5,
+        latency: latency_ms.map(|_| Histogram { count: 3, sum_s: 0.25, buckets: vec![Bucket { le_s: 0.1, count: 2 }] }),
         latency_ms,
     };
     let servers =
@@ -143,7 +146,8 @@ fn upstreams_have_the_documented_shape() {
         round_trip(&upstreams),
         json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","servers":[
             {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"probing","in_flight":2,"requests":30,"failures":4,
-                "retries":5,"latency_ms":{"p50":0.5,"p99":12.0}},
+                "retries":5,"latency_ms":{"p50":0.5,"p99":12.0},
+                "latency":{"count":3,"sum_s":0.25,"buckets":[{"le_s":0.1,"count":2}]}},
             {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"down","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":null}]}]})
     );

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Histogram;
+
 /// All upstreams of the proxy, or the one that was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -44,6 +46,9 @@ pub struct UpstreamServer {
     pub retries: u64,
     /// Until a response began; absent before the first.
     pub latency_ms: Option<Latency>,
+    /// The same as a distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Histogram>,
 }
 
 /// Milliseconds, right to two digits.

@@ -11,7 +11,7 @@ mod check;
 mod connections;
 mod demo;
 mod failure;
-mod numbers;
+pub(crate) mod numbers;
 pub mod output;
 mod reload;
 mod run;

@@ -1,7 +1,7 @@
 //! Numbers for people: short, with the unit they need.
 
 /// Up to five digits as they are, more with k, M, G, T, P, E (powers of 1000): `12345`, `1.2M`, `340M`.
-pub(super) fn short(n: u64) -> String {
+pub(crate) fn short(n: u64) -> String {
     if n < 100_000 {
         return n.to_string();
     }
@@ -20,7 +20,7 @@ pub(super) fn short(n: u64) -> String {
 }
 
 /// `3d 4h`, `4h 5m`, `5m 6s`, `6s`: the two largest units.
-pub(super) fn elapsed(seconds: u64) -> String {
+pub(crate) fn elapsed(seconds: u64) -> String {
     let (d, h, m, s) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     match (d, h, m) {
         (0, 0, 0) => format!("{s}s"),

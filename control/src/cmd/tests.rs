@@ -2,8 +2,8 @@
 
 use clap::CommandFactory;
 use headgate_api::{
-    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, Problem, Protocol, Proxy,
-    ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service, ServiceSummary,
+    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, NodeState, Problem, Protocol,
+    Proxy, ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service, ServiceSummary,
     Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, UpstreamSummary, Upstreams,
     VERSION, Worker, XdpMode,
 };
@@ -177,6 +177,7 @@ fn status() -> Status {
         headgate: "0.1.0".into(),
         pid: 4242,
         uptime_s: 273_906,
+        state: NodeState::Running,
         generation: 7,
         dataplane: Dataplane {
             workers: vec![
@@ -202,7 +203,12 @@ fn status() -> Status {
                 UpstreamSummary { name: "static".into(), servers_up: 3, servers: 3, in_flight: 0 },
             ],
         },
-        last_reload: Some(LastReload { at: "2026-01-02T03:04:05Z".into(), ok: true, message: "2 changes".into() }),
+        last_reload: Some(LastReload {
+            at: "2026-01-02T03:04:05Z".into(),
+            unix_s: 0,
+            ok: true,
+            message: "2 changes".into(),
+        }),
     }
 }
 
@@ -215,7 +221,8 @@ fn status_screen() {
 
 #[test]
 fn status_without_a_data_plane() {
-    let last_reload = LastReload { at: "2026-01-02T03:04:05Z".into(), ok: false, message: "3 errors".into() };
+    let last_reload =
+        LastReload { at: "2026-01-02T03:04:05Z".into(), unix_s: 0, ok: false, message: "3 errors".into() };
     let status =
         Status { dataplane: Dataplane::default(), services: vec![], last_reload: Some(last_reload), ..status() };
     let idle = Status { proxy: Proxy::default(), ..status.clone() };
@@ -235,6 +242,7 @@ fn upstreams_table() {
         failures: requests / 1000,
         retries: 7,
         latency_ms,
+        latency: None,
     };
     let app = vec![
         server("10.0.0.11:8080", UpstreamState::Up, 1_234_567, Some(Latency { p50: 0.43, p99: 12.34 })),

@@ -144,6 +144,7 @@ type Setting = (&'static str, fn(&Model) -> String, bool);
 const SETTINGS: &[Setting] = &[
     ("node.name", |m| m.node().name().to_owned(), false),
     ("control.socket", |m| m.control().socket().display().to_string(), true),
+    ("control.admin", |m| m.control().admin().map_or("off".to_owned(), |address| address.to_string()), false),
     ("control.log.level", |m| m.control().log().level().word().to_owned(), false),
     ("control.log.format", |m| m.control().log().format().word().to_owned(), true),
     ("dataplane.interfaces", |m| list(m.dataplane().interfaces()), true),

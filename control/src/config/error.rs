@@ -143,6 +143,8 @@ pub enum Problem {
     NoInterfaces,
     #[error("{address} belongs to service {service}: its packets never reach a listener")]
     TakenByService { address: SocketAddr, service: String },
+    #[error("{address} is also an address of listener {listener}: choose another port or address")]
+    TakenByListener { address: SocketAddr, listener: String },
     #[error("there is no upstream {name}{}", listed(.known))]
     NoSuchUpstream { name: String, known: String },
     #[error("a route needs one of upstream, respond, redirect and root")]

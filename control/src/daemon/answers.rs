@@ -43,11 +43,22 @@ impl Daemon {
             headgate: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             uptime_s: self.started.elapsed().as_secs(),
+            state: self.state(),
             generation: self.generation,
             dataplane: self.dataplane.as_ref().map(dataplane_status).unwrap_or_default(),
             services: self.registry.services().iter().map(|service| self.summary(service)).collect(),
             proxy: self.proxy.status(),
             last_reload: self.last_reload.clone(),
+        }
+    }
+
+    fn state(&self) -> api::NodeState {
+        if self.proxy.has_failed() || self.dataplane.as_ref().is_some_and(Dataplane::has_failed) {
+            api::NodeState::Failed
+        } else if self.draining.is_some() {
+            api::NodeState::Draining
+        } else {
+            api::NodeState::Running
         }
     }
 
@@ -323,13 +334,13 @@ fn address(service: &Service) -> String {
     }
 }
 
-/// The time of day, RFC 3339, UTC, whole seconds.
-pub(super) fn now_rfc3339() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    rfc3339(seconds)
+/// Seconds since 1970.
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-fn rfc3339(seconds: u64) -> String {
+/// RFC 3339, UTC, of seconds since 1970.
+pub(super) fn rfc3339(seconds: u64) -> String {
     let (year, month, day) = headgate_l7::clock::civil(seconds / 86_400);
     let second = seconds % 86_400;
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)

@@ -8,10 +8,14 @@ use headgate_api as api;
 use headgate_api::{ErrorKind, Response, ServerChange};
 use headgate_l7::clock::millis;
 use headgate_l7::config;
-use headgate_l7::upstream::{Admin, Server, State, Upstream};
+use headgate_l7::upstream::{Admin, Distribution, Server, State, Upstream};
 use headgate_l7::worker::Pool;
 
 use crate::config::model::{self, Workers, balance_word};
+
+/// Microseconds; the bounds that Prometheus' clients have by default, and one below for servers on the same host.
+const LATENCY_BOUNDS: [u64; 12] =
+    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
 
 /// Without listeners there is no pool.
 #[derive(Debug, Default)]
@@ -208,6 +212,17 @@ fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {
         failures: server.failures(),
         retries: server.passed_on(),
         latency_ms: millis(0.5).zip(millis(0.99)).map(|(p50, p99)| api::Latency { p50, p99 }),
+        latency: server.latency_histogram(&LATENCY_BOUNDS).map(histogram),
+    }
+}
+
+fn histogram(latencies: Distribution) -> api::Histogram {
+    let seconds = |micros: u64| micros as f64 / 1e6;
+    let bucket = |(le, count): (&u64, u64)| api::Bucket { le_s: seconds(*le), count };
+    api::Histogram {
+        count: latencies.count,
+        sum_s: seconds(latencies.sum),
+        buckets: LATENCY_BOUNDS.iter().zip(latencies.not_above).map(bucket).collect(),
     }
 }
 

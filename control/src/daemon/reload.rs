@@ -3,7 +3,7 @@
 use headgate_api as api;
 
 use super::Daemon;
-use super::answers::now_rfc3339;
+use super::answers::{rfc3339, unix_now};
 use super::chain::chain;
 use crate::config::{self, Environment};
 
@@ -23,7 +23,8 @@ impl Daemon {
         } else {
             tracing::error!("reload refused: {message}");
         }
-        self.last_reload = Some(api::LastReload { at: now_rfc3339(), ok: report.ok, message });
+        let unix_s = unix_now();
+        self.last_reload = Some(api::LastReload { at: rfc3339(unix_s), unix_s, ok: report.ok, message });
         report
     }
 
@@ -45,7 +46,7 @@ impl Daemon {
         let applied = match self.held.follow(&self.commands, self.model.addresses()).await {
             Ok(()) => {
                 self.await_addresses().await;
-                self.apply()
+                self.follow_admin().await.and_then(|()| self.apply())
             }
             Err(error) => Err(error),
         };
@@ -54,7 +55,7 @@ impl Daemon {
             tracing::error!("the new configuration cannot be applied, going back: {reason}");
             self.model = before;
             let back = self.held.follow(&self.commands, self.model.addresses()).await.and_then(|()| self.apply());
-            if let Err(error) = back {
+            if let Err(error) = back.and(self.follow_admin().await) {
                 tracing::error!("going back failed too: {}", chain(&error));
             }
             let problem = api::Problem {

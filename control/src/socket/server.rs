@@ -8,10 +8,11 @@ use headgate_api::{ErrorKind, Request, RequestLine, Response, VERSION};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use super::call::{Call, Caller, calls};
 use super::file::{self, BindError, SocketFile};
 
 /// Far above any request; a client that sends more is refused before it costs memory.
@@ -34,24 +35,6 @@ pub struct Server {
     _file: SocketFile,
 }
 
-/// A request that waits for its answer. Dropped without one, the client hears that the daemon failed.
-#[derive(Debug)]
-pub struct Call {
-    request: Request,
-    answer: oneshot::Sender<Response>,
-}
-
-impl Call {
-    pub fn request(&self) -> &Request {
-        &self.request
-    }
-
-    /// The client may be gone by now; then the answer goes nowhere.
-    pub fn answer(self, response: Response) {
-        let _ = self.answer.send(response);
-    }
-}
-
 impl Server {
     /// Makes the socket (mode 0660) and its directory if missing; takes over from a dead daemon, never from a living one.
     ///
@@ -62,8 +45,8 @@ impl Server {
         let (listener, file) = file::bind(path)?;
         let failed = |source| BindError::Listen { path: path.to_owned(), source };
         let listener = tokio::net::UnixListener::from_std(listener).map_err(failed)?;
-        let (sender, calls) = mpsc::channel(1);
-        Ok(Self { calls, accepting: tokio::spawn(accept(listener, sender)), _file: file })
+        let (caller, calls) = calls();
+        Ok(Self { calls, accepting: tokio::spawn(accept(listener, caller)), _file: file })
     }
 
     /// The next request of any client. May be dropped while waiting (in `select!`) without losing one. `None` never comes
@@ -81,19 +64,20 @@ impl Drop for Server {
 
 /// Answers requests until the runtime ends or the future is dropped, for a daemon that has nothing else to wait for.
 pub async fn serve(mut server: Server, mut handler: impl FnMut(Request) -> Response) {
-    while let Some(Call { request, answer }) = server.next().await {
-        let _ = answer.send(handler(request));
+    while let Some(call) = server.next().await {
+        let response = handler(call.request().clone());
+        call.answer(response);
     }
 }
 
 /// The clients' tasks live in here and end with it.
-async fn accept(listener: tokio::net::UnixListener, calls: mpsc::Sender<Call>) {
+async fn accept(listener: tokio::net::UnixListener, caller: Caller) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if clients.len() < CLIENTS_MAX => {
-                    clients.spawn(client(stream, calls.clone()));
+                    clients.spawn(client(stream, caller.clone()));
                 }
                 Ok((mut stream, _)) => {
                     let busy = format!("{CLIENTS_MAX} clients are connected already; try again later");
@@ -110,7 +94,7 @@ async fn accept(listener: tokio::net::UnixListener, calls: mpsc::Sender<Call>) {
 }
 
 /// Serves one client until it goes, idles, or breaks the framing.
-async fn client(stream: UnixStream, calls: mpsc::Sender<Call>) {
+async fn client(stream: UnixStream, caller: Caller) {
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -123,7 +107,7 @@ async fn client(stream: UnixStream, calls: mpsc::Sender<Call>) {
             Response::error(ErrorKind::BadRequest, format!("the request is longer than {REQUEST_MAX} bytes"))
         } else {
             match parse(&line) {
-                Ok(request) => ask(request, &calls).await,
+                Ok(request) => caller.ask(request).await,
                 Err(message) => Response::error(ErrorKind::BadRequest, message),
             }
         };
@@ -147,15 +131,6 @@ fn parse(line: &[u8]) -> Result<Request, String> {
         return Err(format!("this daemon speaks version {VERSION} of the protocol, not {version}"));
     }
     serde_json::from_slice::<RequestLine>(line).map(|line| line.request).map_err(malformed)
-}
-
-async fn ask(request: Request, calls: &mpsc::Sender<Call>) -> Response {
-    let (answer, answered) = oneshot::channel();
-    let stopping = || failed("the daemon is stopping".to_owned());
-    if calls.send(Call { request, answer }).await.is_err() {
-        return stopping();
-    }
-    answered.await.unwrap_or_else(|_| stopping())
 }
 
 /// Whether the client took all of it in time.

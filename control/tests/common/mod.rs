@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary compiles this module and uses a part of it")]
 
+pub mod exposition;
 pub mod proxy;
 
 use std::fmt::Write;

@@ -13,6 +13,16 @@ const DIGITS: u8 = 2;
 #[derive(Debug, Default)]
 pub struct Latencies(Mutex<Option<Histogram<u32>>>);
 
+/// The times so far, in microseconds. Only ever grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    pub count: u64,
+    /// Right to two digits.
+    pub sum: u64,
+    /// For each of the bounds asked for, how many were not above it; within the histogram's two digits.
+    pub not_above: Vec<u64>,
+}
+
 impl Latencies {
     /// Adds a time in microseconds.
     pub fn record(&self, micros: u64) {
@@ -32,6 +42,29 @@ impl Latencies {
             .as_ref()
             .filter(|histogram| !histogram.is_empty())
             .map(|histogram| histogram.value_at_quantile(quantile))
+    }
+
+    /// Counted up to each of `bounds`, which rise. `None` without any.
+    pub fn distribution(&self, bounds: &[u64]) -> Option<Distribution> {
+        let histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let histogram = histogram.as_ref().filter(|histogram| !histogram.is_empty())?;
+        let mut found = Distribution { count: 0, sum: 0, not_above: vec![0; bounds.len()] };
+        for step in histogram.iter_recorded() {
+            let (value, count) = (step.value_iterated_to(), u64::from(step.count_at_value()));
+            found.count += count;
+            found.sum = found.sum.saturating_add(count.saturating_mul(histogram.median_equivalent(value)));
+            if let Some(bucket) =
+                found.not_above.get_mut(bounds.partition_point(|bound| *bound < histogram.lowest_equivalent(value)))
+            {
+                *bucket += count;
+            }
+        }
+        let mut below = 0;
+        for bucket in &mut found.not_above {
+            below += *bucket;
+            *bucket = below;
+        }
+        Some(found)
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::latencies::Latencies;
+use super::latencies::{Distribution, Latencies};
 use crate::config;
 
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
@@ -117,6 +117,11 @@ impl Server {
     /// Of the times until a response began this one, in microseconds: e.g. 0.99 for the one that 99 in 100 are not above. `None` without any.
     pub fn latency_at(&self, quantile: f64) -> Option<u64> {
         self.record.latencies.at(quantile)
+    }
+
+    /// The times until responses began, counted up to each of `bounds` (microseconds, rising). `None` without any.
+    pub fn latency_histogram(&self, bounds: &[u64]) -> Option<Distribution> {
+        self.record.latencies.distribution(bounds)
     }
 
     pub fn state(&self, now: u64) -> State {

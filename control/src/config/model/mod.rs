@@ -15,7 +15,7 @@ pub(in crate::config) use service::{ServerParts, ServiceParts};
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Everything one configuration file says, defaults filled in.
@@ -80,6 +80,7 @@ impl Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     pub(in crate::config) socket: PathBuf,
+    pub(in crate::config) admin: Option<SocketAddr>,
     pub(in crate::config) log: Log,
 }
 
@@ -87,6 +88,11 @@ impl Control {
     /// Absolute, and short enough for a socket address.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Where metrics and the status page are served, if they are.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     pub fn log(&self) -> Log {

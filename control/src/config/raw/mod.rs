@@ -9,6 +9,7 @@ pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
 pub(super) use proxy::{ErrorPages, Files, Hash, Limits, Listener, Proxy, Retry, Route, Upstream, UpstreamServer};
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use toml::de::DeTable;
@@ -27,7 +28,7 @@ pub(super) static ROOT: Keys = Keys {
     later: &["virtual_router", "sync_group"],
 };
 pub(super) static NODE: Keys = Keys { supported: &["name"], later: &[] };
-pub(super) static CONTROL: Keys = Keys { supported: &["socket", "log"], later: &["admin"] };
+pub(super) static CONTROL: Keys = Keys { supported: &["socket", "admin", "log"], later: &[] };
 pub(super) static LOG: Keys = Keys { supported: &["level", "format"], later: &[] };
 pub(super) static ADDRESS: Keys = Keys { supported: &["interface", "address"], later: &[] };
 
@@ -72,6 +73,7 @@ pub(super) struct Config {
 
 pub(super) struct Control {
     pub socket: Field<PathBuf>,
+    pub admin: Field<SocketAddr>,
     pub log_level: Option<Field<LogLevel>>,
     pub log_format: Option<Field<LogFormat>>,
 }
@@ -104,6 +106,7 @@ impl Control {
         let log = log.as_ref();
         Self {
             socket: section.field("socket", |v| v.parse("a socket path", socket_path)),
+            admin: section.field("admin", |v| v.parse("an address with port", text::listen_address)),
             log_level: log.map(|s| s.field("level", |v| v.choice(&LogLevel::WORDS))),
             log_format: log.map(|s| s.field("format", |v| v.choice(&LogFormat::WORDS))),
         }

@@ -1,6 +1,7 @@
 //! From raw values to the model: defaults, and whatever takes more than one value to judge. One function per section; the
 //! comparisons between sections come last.
 
+mod admin;
 mod dataplane;
 mod proxy;
 mod service;
@@ -22,6 +23,7 @@ use super::reader::{At, Field};
 pub(super) fn model(raw: raw::Config, environment: &Environment, findings: &Findings) -> (Model, Vec<ConfigWarning>) {
     let first_service = raw.services.first().map(|service| service.place.line);
     let node = Node { name: field(raw.node_name, environment.hostname.clone()) };
+    let admin = raw.control.as_ref().and_then(|raw| raw.admin.clone().set());
     let control = control(raw.control);
     let dataplane = dataplane::dataplane(raw.dataplane, first_service, environment, findings);
     let addresses = addresses(raw.addresses, findings);
@@ -29,16 +31,19 @@ pub(super) fn model(raw: raw::Config, environment: &Environment, findings: &Find
     let sections = proxy::Sections { proxy: raw.proxy, upstreams: raw.upstreams, listeners: raw.listeners };
     let (proxy, listening) = proxy::proxy(sections, node.name(), &services, environment, findings);
     places.extend(listening);
+    if let Some(admin) = admin {
+        places.extend(admin::admin(&admin, &services, proxy.config(), findings));
+    }
     let unassigned = unassigned(&places, &addresses, findings);
     (Model { node, control, dataplane, addresses, services, proxy }, unassigned)
 }
 
 fn control(raw: Option<raw::Control>) -> Control {
-    let default = Control { socket: super::DEFAULT_SOCKET.into(), log: Log::default() };
+    let default = Control { socket: super::DEFAULT_SOCKET.into(), admin: None, log: Log::default() };
     let Some(raw) = raw else { return default };
     let log =
         Log { level: field(raw.log_level, default.log.level()), format: field(raw.log_format, default.log.format()) };
-    Control { socket: raw.socket.or(default.socket), log }
+    Control { socket: raw.socket.or(default.socket), admin: raw.admin.set().map(|at| at.value), log }
 }
 
 fn addresses(raw: Vec<raw::Address>, findings: &Findings) -> Vec<HeldAddress> {
