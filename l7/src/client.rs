@@ -1,6 +1,7 @@
 //! A client's connection, and the way of a request: its head is read and understood ([`crate::plan`]), its body taken in
 //! ([`crate::receive`]), servers are asked ([`crate::tries`]), and the answer of one is passed on ([`crate::relay`]).
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use crate::files;
 use crate::http1::write::end_of_request;
 use crate::http1::{Reject, request};
 use crate::outgoing::{Outgoing, Streamed, Whole};
-use crate::plan::{Plan, To, plan};
+use crate::plan::{From, Plan, To, plan};
 use crate::receive::receive;
 use crate::relay::{Relayed, relay};
 use crate::snapshot::Snapshot;
 use crate::stream::Stream;
 use crate::timers::{Deadline, Late};
-use crate::tries::{Outcome, Target, tries};
+use crate::tls::Named;
+use crate::tries::{Outcome, Target, to, tries};
 use crate::tunnel::tunnel;
 use crate::worker::{Scratch, Worker};
 
@@ -44,6 +46,7 @@ pub struct Client {
     pub half_closed: bool,
     /// Name of its listener.
     listener: Arc<str>,
+    tls: Option<Named>,
 }
 
 /// What becomes of the connection after a request.
@@ -68,9 +71,17 @@ enum NoRequest {
 pub async fn serve(worker: Rc<Worker>, listener: Arc<str>, stream: Stream, peer: SocketAddr) {
     worker.shared.connections.fetch_add(1, Relaxed);
     let deadline = worker.timers.deadline();
+    let (stream, tls) = match secure(&worker, &listener, stream, &deadline).await {
+        Ok(secured) => secured,
+        Err(error) => {
+            tracing::debug!(client = %peer, %listener, "TLS handshake failed: {error}");
+            worker.shared.connections.fetch_sub(1, Relaxed);
+            return;
+        }
+    };
     let buffer = Buffer::default();
     let address = peer.ip().to_canonical().to_string().into();
-    let mut client = Client { worker, peer, address, stream, buffer, deadline, half_closed: false, listener };
+    let mut client = Client { worker, peer, address, stream, buffer, deadline, half_closed: false, listener, tls };
     let mut after = client.request(true).await;
     while after == After::KeepAlive {
         after = client.request(false).await;
@@ -78,9 +89,30 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<str>, stream: Stream, peer:
     match after {
         After::Reset => client.stream.reset_on_close(),
         After::Linger => client.linger().await,
-        After::Close | After::KeepAlive => {}
+        After::Close | After::KeepAlive => client.stream.end(),
     }
     client.worker.shared.connections.fetch_sub(1, Relaxed);
+}
+
+/// Makes the handshake, where the listener is one for TLS.
+async fn secure(
+    worker: &Worker,
+    listener: &str,
+    stream: Stream,
+    deadline: &Deadline,
+) -> io::Result<(Stream, Option<Named>)> {
+    let snapshot = worker.snapshot();
+    let listener = snapshot.listener(listener).map(|index| &snapshot.listeners[index].0);
+    let Some((listener, tls)) = listener.and_then(|listener| Some((listener, listener.tls.as_ref()?))) else {
+        return Ok((stream, None));
+    };
+    let session = tls.session().map_err(io::Error::other)?;
+    deadline.set(listener.limits.head_timeout);
+    // In a place of its own: connections without TLS need no room for it.
+    let handshake = Box::pin(stream.secure(session.into()));
+    let stream = deadline.within(handshake).await.map_err(|Late| ErrorKind::TimedOut)??;
+    let named = Named::new(Arc::clone(tls.names()), stream.server_name());
+    Ok((stream, Some(named)))
 }
 
 impl Client {
@@ -141,8 +173,9 @@ impl Client {
         let mut new_line = true;
         loop {
             if new_line || self.buffer.data().len() > limits.request_line {
-                let parsed = request::parse(self.buffer.data(), limits, false, |request| {
-                    plan(request, snapshot, listener, &self.address, &mut scratch.head, &mut scratch.key)
+                let parsed = request::parse(self.buffer.data(), limits, self.tls.is_some(), |request| {
+                    let from = From { address: &self.address, tls: self.tls.as_ref() };
+                    plan(request, snapshot, listener, from, &mut scratch.head, &mut scratch.key)
                 });
                 if let Some((plan, length)) = parsed.map_err(NoRequest::Rejected)? {
                     self.buffer.consume(length);
@@ -237,7 +270,7 @@ impl Client {
         }
         if relayed == Relayed::Whole && answer.head.reusable && answer.server.buffer.is_empty() {
             let keepalive = upstream.config().keepalive;
-            self.worker.idle.put(answer.server.address, answer.server.stream, keepalive, self.worker.timers.now());
+            self.worker.idle.put(to(upstream, &pick).key(), answer.server.stream, keepalive, self.worker.timers.now());
         }
         match relayed {
             Relayed::Whole if answer.head.keep_alive => After::KeepAlive,

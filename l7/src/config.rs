@@ -11,6 +11,8 @@ pub use files::{ErrorPage, ErrorPages, Files};
 pub use route::{Action, Forward, Host, Path, Pattern, Route, Timeouts};
 pub use upstream::{Balance, HashKey, Retry, Server, Upstream};
 
+use crate::tls::Acceptor;
+
 /// Everything the proxy does. Listeners refer to upstreams by index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Proxy {
@@ -26,6 +28,7 @@ pub struct Listener {
     pub addresses: Vec<SocketAddr>,
     pub routes: Vec<Route>,
     pub limits: Limits,
+    pub tls: Option<Acceptor>,
     /// For requests that no route fits, or that are not understood.
     pub error_pages: ErrorPages,
 }

@@ -14,10 +14,12 @@ use crate::failover::Failure;
 use crate::http1::response::{self, Response};
 use crate::http1::write::{self, Reply};
 use crate::http1::{Body, Reject};
+use crate::idle::Key;
 use crate::outgoing::{Outgoing, SendError, Sent};
 use crate::plan::Plan;
 use crate::stream::Stream;
 use crate::timers::Late;
+use crate::tls::Connector;
 use crate::write_all::write_all;
 
 /// Interim responses to one request; more are no HTTP.
@@ -31,9 +33,31 @@ const WATCH_AFTER: Duration = Duration::from_millis(100);
 pub struct Server {
     pub stream: Stream,
     pub buffer: Buffer,
-    pub address: SocketAddr,
     /// It came from the pool.
     pub pooled: bool,
+}
+
+/// Where a request is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct To<'a> {
+    pub address: SocketAddr,
+    pub tls: Option<&'a Connector>,
+}
+
+impl To<'_> {
+    /// Tells its idle connections from others.
+    pub fn key(&self) -> Key {
+        (self.address, self.tls.map_or(0, Connector::id))
+    }
+
+    async fn connect(&self) -> io::Result<Stream> {
+        let stream = Stream::connect(self.address).await?;
+        let Some(tls) = self.tls else { return Ok(stream) };
+        let session = tls.session(self.address.ip()).map_err(io::Error::other)?;
+        Box::pin(stream.secure(session.into())).await.inspect_err(|error| {
+            tracing::warn!(server = %self.address, "no TLS with this server: {error}");
+        })
+    }
 }
 
 /// What a final response is, its head being written for the client already.
@@ -96,23 +120,23 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// See [`Failed`].
-    pub async fn ask(&mut self, address: SocketAddr, fresh: bool, mut out: Vec<u8>) -> Result<Answer, Failed> {
+    pub async fn ask(&mut self, to: &To<'_>, fresh: bool, mut out: Vec<u8>) -> Result<Answer, Failed> {
         self.answered = false;
         self.pooled = false;
-        let mut server = self.connection(address, fresh).await?;
+        let mut server = self.connection(to, fresh).await?;
         self.pooled = server.pooled;
         let head = self.talk(&mut server, &mut out).await?;
         Ok(Answer { server, head, out })
     }
 
-    async fn connection(&mut self, address: SocketAddr, fresh: bool) -> Result<Server, Failed> {
-        let pooled = if fresh { None } else { self.client.worker.idle.take(address, self.client.worker.timers.now()) };
+    async fn connection(&mut self, to: &To<'_>, fresh: bool) -> Result<Server, Failed> {
+        let pooled = if fresh { None } else { self.client.worker.idle.take(to.key(), self.client.worker.timers.now()) };
         if let Some(stream) = pooled {
-            return Ok(Server { stream, buffer: Buffer::default(), address, pooled: true });
+            return Ok(Server { stream, buffer: Buffer::default(), pooled: true });
         }
         self.client.deadline.set(self.timeouts.connect);
-        match self.client.deadline.within(Stream::connect(address)).await {
-            Ok(Ok(stream)) => Ok(Server { stream, buffer: Buffer::default(), address, pooled: false }),
+        match self.client.deadline.within(to.connect()).await {
+            Ok(Ok(stream)) => Ok(Server { stream, buffer: Buffer::default(), pooled: false }),
             Ok(Err(error)) => match error.kind() {
                 // Ours to solve: another server would not help.
                 _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL)) => {

@@ -9,12 +9,15 @@ use crate::stream::Stream;
 /// Milliseconds that a connection may wait. Servers commonly close theirs after a minute or more; nginx as a server after 75 s.
 const LONGEST: u64 = 60_000;
 
+/// Address of the server, and which TLS is spoken to it; 0 for none.
+pub type Key = (SocketAddr, u64);
+
 #[derive(Debug, Default)]
-pub struct Idle(RefCell<HashMap<SocketAddr, Vec<(Stream, u64)>>>);
+pub struct Idle(RefCell<HashMap<Key, Vec<(Stream, u64)>>>);
 
 impl Idle {
     /// One that is still fit for use.
-    pub fn take(&self, server: SocketAddr, now: u64) -> Option<Stream> {
+    pub fn take(&self, server: Key, now: u64) -> Option<Stream> {
         let mut all = self.0.borrow_mut();
         let waiting = all.get_mut(&server)?;
         while let Some((stream, since)) = waiting.pop() {
@@ -26,7 +29,7 @@ impl Idle {
     }
 
     /// Keeps a connection, unless there are `most` already.
-    pub fn put(&self, server: SocketAddr, stream: Stream, most: usize, now: u64) {
+    pub fn put(&self, server: Key, stream: Stream, most: usize, now: u64) {
         let mut all = self.0.borrow_mut();
         let waiting = all.entry(server).or_default();
         if waiting.len() < most {

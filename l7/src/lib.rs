@@ -11,6 +11,7 @@
 //! * [`http1`]: HTTP/1 messages without I/O
 //! * [`upstream`]: servers, what is known of them, and the choice among them
 //! * [`failover`]: what follows a failed try
+//! * [`tls`]: certificates and keys
 //! * `files`: answers from the disk
 
 #![forbid(unsafe_code)]
@@ -35,6 +36,7 @@ mod splice;
 mod spool;
 mod stream;
 mod timers;
+pub mod tls;
 mod tries;
 mod tunnel;
 pub mod upstream;

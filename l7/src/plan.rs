@@ -7,6 +7,7 @@ use crate::http1::request::Request;
 use crate::http1::write::{self, Forwarding};
 use crate::http1::{Body, Reject, target};
 use crate::snapshot::Snapshot;
+use crate::tls::Named;
 
 #[derive(Debug)]
 pub struct Plan {
@@ -34,6 +35,20 @@ impl Plan {
     }
 }
 
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct From<'a> {
+    /// As it is passed on.
+    pub address: &'a str,
+    pub tls: Option<&'a Named>,
+}
+
+impl From<'_> {
+    fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
@@ -56,7 +71,7 @@ pub fn plan(
     request: &Request<'_>,
     snapshot: &Snapshot,
     listener: usize,
-    client: &str,
+    client: From<'_>,
     head: &mut Vec<u8>,
     key: &mut Vec<u8>,
 ) -> Result<Plan, Reject> {
@@ -73,6 +88,9 @@ pub fn plan(
         websocket: false,
         limits: listener.limits,
     };
+    if client.tls.is_some_and(|tls| !tls.is_for(target::host_of(request.authority))) {
+        return Err(Reject::new(421, "host of another certificate"));
+    }
     let path = target::normal_path(request.target)?;
     if request.max_forwards == Some(0) {
         return Ok(plan);
@@ -94,12 +112,16 @@ pub fn plan(
         plan.to = To::Upstream { route };
         plan.websocket = request.websocket && forward.websocket;
         head.clear();
-        write::request(request, Forwarding { client, scheme: "http", pseudonym: &snapshot.pseudonym }, head);
+        write::request(
+            request,
+            Forwarding { client: client.address, scheme: client.scheme(), pseudonym: &snapshot.pseudonym },
+            head,
+        );
         key.clear();
         match snapshot.upstreams[forward.upstream].config().balance.hash_key() {
             Some(HashKey::Uri) => key.extend_from_slice(request.target),
             Some(HashKey::Host) => key.extend_from_slice(target::host_of(request.authority)),
-            Some(HashKey::Client) => key.extend_from_slice(client.as_bytes()),
+            Some(HashKey::Client) => key.extend_from_slice(client.address.as_bytes()),
             None => {}
         }
     }

@@ -93,6 +93,8 @@ impl Relay<'_> {
         }
         let mut left = length - first as u64;
         if left >= WORTH_IT
+            && self.client.stream.is_plain()
+            && self.server.stream.is_plain()
             && let Ok(mut pipe) = Pipe::take()
         {
             let result = self.splice(&mut left, &mut pipe).await;

@@ -17,15 +17,25 @@ pub struct Snapshot {
 impl Snapshot {
     /// `before`: what was in use until now; its servers keep what is known about them.
     pub fn new(proxy: Proxy, before: &Self) -> Self {
-        let upstream = |config: crate::config::Upstream| match before
+        let upstream = |mut config: crate::config::Upstream| match before
             .upstreams
             .iter()
             .find(|known| known.config().name == config.name)
         {
             Some(known) if *known.config() == config => Arc::clone(known),
-            known => Arc::new(Upstream::new(config, known.map(Arc::as_ref))),
+            known => {
+                // Its sessions can be resumed, its connections be used.
+                if let Some(known) = known.filter(|known| known.config().tls == config.tls) {
+                    config.tls.clone_from(&known.config().tls);
+                }
+                Arc::new(Upstream::new(config, known.map(Arc::as_ref)))
+            }
         };
-        let listener = |config: Listener| {
+        let listener = |mut config: Listener| {
+            let known = before.listeners.iter().find(|(known, _)| known.name == config.name);
+            if let Some((known, _)) = known.filter(|(known, _)| known.tls == config.tls) {
+                config.tls.clone_from(&known.tls);
+            }
             let router = Router::new(&config.routes);
             (config, router)
         };

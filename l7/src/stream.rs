@@ -1,43 +1,75 @@
 //! A byte stream to a client or a server: readiness first, then a read or write that never waits. So a task waits without holding a buffer.
 
-use std::cell::{OnceCell, RefCell};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+mod secure;
+mod socket;
+
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll};
 
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
+use secure::Secure;
+use socket::Socket;
 
-/// A connection. TLS will be another kind of it.
-///
-/// One that was accepted is known to the reactor only once it has to be waited for: a short one may be over before that.
+/// A connection, with TLS or without.
 #[derive(Debug)]
-pub struct Stream {
-    waited_for: OnceCell<TcpStream>,
-    /// Until then.
-    plain: RefCell<Option<std::net::TcpStream>>,
+pub struct Stream(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Plain(Socket),
+    Tls(Box<Secure>),
 }
 
 impl Stream {
     /// An accepted connection, not blocking.
     pub fn new(plain: std::net::TcpStream) -> Self {
-        Self { waited_for: OnceCell::new(), plain: RefCell::new(Some(plain)) }
+        Self(Kind::Plain(Socket::new(plain)))
     }
 
     /// # Errors
     /// When the server cannot be reached.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        let tcp = TcpStream::connect(address).await?;
-        tcp.set_nodelay(true)?;
-        Ok(Self { waited_for: OnceCell::from(tcp), plain: RefCell::default() })
+        Socket::connect(address).await.map(|socket| Self(Kind::Plain(socket)))
+    }
+
+    /// Puts TLS on top of a plain connection and waits for the end of the handshake.
+    ///
+    /// # Errors
+    /// When the two sides find no agreement; the other side has been told why, as far as it listens.
+    pub async fn secure(self, session: rustls::Connection) -> io::Result<Self> {
+        let Kind::Plain(socket) = self.0 else { return Err(ErrorKind::InvalidInput.into()) };
+        let secure = Secure::new(socket, session);
+        secure.handshake().await?;
+        Ok(Self(Kind::Tls(Box::new(secure))))
+    }
+
+    /// Whether its bytes are those of the connection, so that the kernel may move them.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.0, Kind::Plain(_))
+    }
+
+    /// The name that the client asked for in its TLS handshake.
+    pub fn server_name(&self) -> Option<String> {
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Tls(secure) => secure.server_name(),
+        }
+    }
+
+    fn socket(&self) -> &Socket {
+        match &self.0 {
+            Kind::Plain(socket) => socket,
+            Kind::Tls(secure) => &secure.socket,
+        }
     }
 
     /// Whether the reactor knows it, so that it may be watched at no cost.
     pub fn is_registered(&self) -> bool {
-        self.waited_for.get().is_some()
+        self.socket().is_registered()
     }
 
     /// Makes it known to the reactor.
@@ -45,31 +77,19 @@ impl Stream {
     /// # Errors
     /// When the reactor does not take it.
     pub fn register(&self) -> io::Result<()> {
-        self.registered().map(drop)
-    }
-
-    fn registered(&self) -> io::Result<&TcpStream> {
-        if let Some(tcp) = self.waited_for.get() {
-            return Ok(tcp);
-        }
-        let plain = self.plain.take().ok_or(ErrorKind::NotConnected)?;
-        let tcp = TcpStream::from_std(plain)?;
-        Ok(self.waited_for.get_or_init(|| tcp))
+        self.socket().register()
     }
 
     /// Ready once a read would bring data, the end or an error.
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.registered() {
-            Ok(tcp) => tcp.poll_read_ready(context),
-            Err(error) => Poll::Ready(Err(error)),
+        match &self.0 {
+            Kind::Plain(socket) => socket.poll_read_ready(context),
+            Kind::Tls(secure) => secure.poll_read_ready(context),
         }
     }
 
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.registered() {
-            Ok(tcp) => tcp.poll_write_ready(context),
-            Err(error) => Poll::Ready(Err(error)),
-        }
+        self.socket().poll_write_ready(context)
     }
 
     /// Reads into the buffer what is there; 0 at the end of the stream.
@@ -78,33 +98,15 @@ impl Stream {
     /// `WouldBlock` when nothing is there.
     pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
         let space = buffer.space();
-        let room = space.len();
-        let result = match (self.waited_for.get(), &*self.plain.borrow()) {
-            (Some(tcp), _) => tcp.try_read(space),
-            (None, Some(plain)) => {
-                let mut plain = plain;
-                plain.read(space)
-            }
-            (None, None) => Err(ErrorKind::NotConnected.into()),
+        let result = match &self.0 {
+            Kind::Plain(socket) => socket.try_read(space),
+            Kind::Tls(secure) => secure.try_read(space),
         };
         match result {
-            Ok(length) => {
-                buffer.filled(length);
-                if length > 0 && length < room {
-                    self.is_drained();
-                }
-            }
+            Ok(length) => buffer.filled(length),
             Err(_) => buffer.release(),
         }
         result
-    }
-
-    /// There was less than there was room for, so there is nothing more now, and the next to ask need not ask the kernel: it reports what
-    /// comes from here on.
-    fn is_drained(&self) {
-        if let Some(tcp) = self.waited_for.get() {
-            let _ = tcp.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
-        }
     }
 
     /// Waits for data; 0 at the end of the stream. The buffer needs room.
@@ -121,61 +123,58 @@ impl Stream {
         }
     }
 
+    /// # Errors
+    /// `WouldBlock` when nothing can be sent now; the same bytes have to be offered again then, if any.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match (self.waited_for.get(), &*self.plain.borrow()) {
-            (Some(tcp), _) => tcp.try_write(bytes),
-            (None, Some(plain)) => {
-                let mut plain = plain;
-                plain.write(bytes)
-            }
-            (None, None) => Err(ErrorKind::NotConnected.into()),
+        match &self.0 {
+            Kind::Plain(socket) => socket.try_write(bytes),
+            Kind::Tls(secure) => secure.try_write_vectored(&[IoSlice::new(bytes)]),
         }
     }
 
+    /// As [`Self::try_write`].
     pub fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        match (self.waited_for.get(), &*self.plain.borrow()) {
-            (Some(tcp), _) => tcp.try_write_vectored(bytes),
-            (None, Some(plain)) => {
-                let mut plain = plain;
-                plain.write_vectored(bytes)
-            }
-            (None, None) => Err(ErrorKind::NotConnected.into()),
+        match &self.0 {
+            Kind::Plain(socket) => socket.try_write_vectored(bytes),
+            Kind::Tls(secure) => secure.try_write_vectored(bytes),
         }
     }
 
-    /// Does something with the descriptor that may find it not ready; then the reactor is asked again.
+    /// Does something with the descriptor that may find it not ready; then the reactor is asked again. For plain connections.
     ///
     /// # Errors
     /// Those of `action`.
     pub fn try_io<T>(&self, interest: Interest, action: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
-        let tcp = self.registered()?;
-        tcp.try_io(interest, || action(tcp.as_fd()))
+        match &self.0 {
+            Kind::Plain(socket) => socket.try_io(interest, action),
+            Kind::Tls(_) => Err(ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Tells the other side that no more will come.
     pub fn finish_writing(&self) -> io::Result<()> {
-        self.with_socket(|socket| socket.shutdown(std::net::Shutdown::Write))
+        self.end();
+        self.socket().finish_writing()
+    }
+
+    /// Says that all has been said, before the connection is closed. Without TLS the close itself says so.
+    pub fn end(&self) {
+        if let Kind::Tls(secure) = &self.0 {
+            secure.end();
+        }
     }
 
     /// Has the connection end with a reset, so that the other side notices that something is missing.
     pub fn reset_on_close(&self) {
-        // Without it the end is merely less telling.
-        let _ = self.with_socket(|socket| socket.set_linger(Some(std::time::Duration::ZERO)));
-    }
-
-    fn with_socket<T>(&self, action: impl FnOnce(socket2::SockRef<'_>) -> io::Result<T>) -> io::Result<T> {
-        match (self.waited_for.get(), &*self.plain.borrow()) {
-            (Some(tcp), _) => action(tcp.into()),
-            (None, Some(plain)) => action(plain.into()),
-            (None, None) => Err(ErrorKind::NotConnected.into()),
-        }
+        self.socket().reset_on_close();
     }
 
     /// Whether an idle connection is still fit for use: nothing has come and it has not ended. Costs a system call only if the kernel has
     /// reported something.
     pub fn is_quiet(&self) -> bool {
-        let mut byte = [0];
-        let read = self.registered().and_then(|tcp| tcp.try_read(&mut byte));
-        matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+        match &self.0 {
+            Kind::Plain(socket) => socket.is_quiet(),
+            Kind::Tls(secure) => secure.is_quiet(),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::answer::End;
 use crate::clock::micros;
-use crate::exchange::{Answer, Exchange, Failed};
+use crate::exchange::{Answer, Exchange, Failed, To};
 use crate::failover::{self, Decision, Failure, Next, Progress, decide};
 use crate::http1::Reject;
 use crate::upstream::{Attempts, Key, NoServer, Pick, Upstream};
@@ -42,7 +42,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
     // The last response of a server that was no good: better than an error page of ours.
     let mut kept: Option<(Answer, Pick<'_>)> = None;
     loop {
-        let result = exchange.ask(pick.server().address(), fresh, std::mem::take(&mut out)).await;
+        let result = exchange.ask(&to(upstream, &pick), fresh, std::mem::take(&mut out)).await;
         let now = micros();
         let (latency, now) = (now - std::mem::replace(&mut asked, now), now / 1000);
         let (failure, answer) = match result {
@@ -96,6 +96,11 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
             None => Outcome::None(End::Status(failover::status(failure))),
         };
     }
+}
+
+/// Where the picked server is and how it is spoken to.
+pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
+    To { address: pick.server().address(), tls: upstream.config().tls.as_ref() }
 }
 
 fn no_server(none: NoServer) -> u16 {

@@ -153,6 +153,10 @@ pub enum Problem {
     HeadBelowLine,
     #[error("cannot read {path}: {why}")]
     Unreadable { path: String, why: String },
+    #[error("{0}")]
+    Tls(String),
+    #[error("client_auth needs client_ca, the authorities whose certificates count")]
+    ClientAuthWithoutCa,
     #[error("{path} has {size} bytes, a page at most {max}")]
     PageTooLarge { path: String, size: u64, max: u64 },
     #[error("core {core} does not exist; this host has cores {cores}")]
@@ -188,6 +192,8 @@ pub enum Advice {
     NotProxied,
     #[error("ignored: the route has no root")]
     NoRoot,
+    #[error("ignored: verify = false takes any certificate")]
+    CaIgnored,
     #[error("{0} is no folder now: requests will be answered with 404 until it is")]
     RootMissing(String),
     #[error("interfaces are not used: there is no [[service]]")]
@@ -204,6 +210,10 @@ pub(super) struct Findings {
 impl Findings {
     pub fn new(file: &str) -> Self {
         Self { file: file.into(), errors: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     pub fn error(&self, place: &Place, problem: Problem) {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::tls::Connector;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     pub name: String,
@@ -11,6 +13,7 @@ pub struct Upstream {
     pub keepalive: usize,
     pub retry: Retry,
     pub servers: Vec<Server>,
+    pub tls: Option<Connector>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub async fn send(
     deadline.set(silence);
     in_time(deadline.within(write_both(stream, head, part.data())).await)?;
     part.consume(part.data().len());
-    let mut copied = false;
+    let mut copied = !stream.is_plain();
     while !range.is_empty() {
         deadline.set(silence);
         if copied {

@@ -27,7 +27,7 @@ fn upstream(balance: Balance, servers: Vec<config::Server>) -> Upstream {
 }
 
 fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstream {
-    config::Upstream { name: "app".to_owned(), balance, keepalive: 4, retry: Retry::default(), servers }
+    config::Upstream { name: "app".to_owned(), balance, keepalive: 4, retry: Retry::default(), servers, tls: None }
 }
 
 fn key(hashed: &[u8]) -> Key<'_> {

@@ -18,7 +18,7 @@ struct Need {
     shown_by: &'static str,
 }
 
-const NEEDS: [Need; 22] = [
+const NEEDS: [Need; 23] = [
     need("build-essential", "cc"),
     need("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
     need("clang", "clang"),
@@ -35,6 +35,7 @@ const NEEDS: [Need; 22] = [
     need("make", "make"),
     need("nftables", "nft"),
     need("nginx-light", "nginx"),
+    need("openssl", "openssl"),
     need("pkg-config", "pkg-config"),
     need("procps", "ps"),
     need("python3", "python3"),

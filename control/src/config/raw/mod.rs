@@ -6,7 +6,10 @@ mod proxy;
 mod service;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
-pub(super) use proxy::{ErrorPages, Files, Hash, Limits, Listener, Proxy, Retry, Route, Upstream, UpstreamServer};
+pub(super) use proxy::{
+    Certificate, ErrorPages, Files, Hash, Limits, Listener, ListenerTls, Proxy, Retry, Route, Upstream, UpstreamServer,
+    UpstreamTls,
+};
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 
 use std::net::SocketAddr;
@@ -51,8 +54,11 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("upstream", &proxy::upstream::UPSTREAM),
     ("upstream.hash", &proxy::upstream::HASH),
     ("upstream.retry", &proxy::upstream::RETRY),
+    ("upstream.tls", &proxy::tls::UPSTREAM_TLS),
     ("upstream.server", &proxy::upstream::UPSTREAM_SERVER),
     ("listener", &proxy::listener::LISTENER),
+    ("listener.tls", &proxy::tls::LISTENER_TLS),
+    ("listener.tls.certificates", &proxy::tls::CERTIFICATE),
     ("listener.limits", &proxy::listener::LIMITS),
     ("listener.route", &proxy::route::ROUTE),
     ("listener.route.timeouts", &proxy::route::ROUTE_TIMEOUTS),

@@ -3,6 +3,7 @@
 pub(in crate::config) mod files;
 pub(in crate::config) mod listener;
 pub(in crate::config) mod route;
+pub(in crate::config) mod tls;
 pub(in crate::config) mod upstream;
 
 use std::ops::RangeInclusive;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub(in crate::config) use files::{ErrorPages, Files};
 pub(in crate::config) use listener::{Limits, Listener};
 pub(in crate::config) use route::Route;
+pub(in crate::config) use tls::{Certificate, ListenerTls, UpstreamTls};
 pub(in crate::config) use upstream::{Hash, Retry, Upstream, UpstreamServer};
 
 use super::dataplane::{Workers, workers};

@@ -3,6 +3,7 @@
 mod files;
 mod listener;
 mod route;
+mod tls;
 mod upstream;
 
 use std::collections::HashMap;

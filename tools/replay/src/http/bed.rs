@@ -105,6 +105,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         keepalive: 64,
         retry: Retry::default(),
         servers: vec![server],
+        tls: None,
     }
 }
 
@@ -126,6 +127,7 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
         addresses: vec![address],
         routes,
         limits: Limits::default(),
+        tls: None,
         error_pages: ErrorPages::default(),
     }
 }

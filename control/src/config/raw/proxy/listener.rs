@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::TIMEOUT;
 use super::files::{ErrorPages, error_pages};
 use super::route::{ROUTE, Route};
+use super::tls::{LISTENER_TLS, ListenerTls};
 use crate::config::error::Place;
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static LISTENER: Keys = Keys {
-    supported: &["name", "address", "limits", "error_pages", "route"],
-    later: &["tls", "proxy_protocol", "protocol"],
+    supported: &["name", "address", "tls", "limits", "error_pages", "route"],
+    later: &["proxy_protocol", "protocol"],
 };
 pub(in crate::config) static LIMITS: Keys = Keys {
     supported: &[
@@ -38,6 +39,7 @@ pub(in crate::config) struct Listener {
     pub place: Place,
     pub name: Field<String>,
     pub addresses: Field<Vec<At<SocketAddr>>>,
+    pub tls: Option<ListenerTls>,
     pub limits: Option<Limits>,
     pub error_pages: ErrorPages,
     pub routes: Vec<Route>,
@@ -62,6 +64,7 @@ impl Listener {
             place: section.place().clone(),
             name: section.field("name", |v| v.parse("a name", text::name)),
             addresses: section.field("address", |v| v.list("an array of addresses such as [\"0.0.0.0:80\"]", address)),
+            tls: section.section("tls", &LISTENER_TLS).map(|s| ListenerTls::read(&s)),
             limits: section.section("limits", &LIMITS).map(|s| Limits::read(&s)),
             error_pages: error_pages(section),
             routes: section.sections("route", &ROUTE).iter().map(Route::read).collect(),

@@ -5,13 +5,14 @@ use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static UPSTREAM: Keys =
-    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "server"], later: &["check"] };
+    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "server"], later: &["check"] };
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
 pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
@@ -32,6 +33,7 @@ pub(in crate::config) struct Upstream {
     pub hash: Option<Hash>,
     pub keepalive: Field<u32>,
     pub retry: Option<Retry>,
+    pub tls: Option<UpstreamTls>,
     pub servers: Vec<UpstreamServer>,
 }
 
@@ -77,6 +79,7 @@ impl Upstream {
                 timeout: s.field("timeout", |v| v.duration(FAIL_TIMEOUT)),
                 non_idempotent: s.field("non_idempotent", Value::boolean),
             }),
+            tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }
     }

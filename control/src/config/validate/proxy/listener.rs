@@ -8,6 +8,7 @@ use headgate_l7::config::{Limits, Listener};
 use super::Known;
 use super::files::error_pages;
 use super::route::route;
+use super::tls::acceptor;
 use crate::config::error::{Advice, Findings, Problem};
 use crate::config::model::{Ports, Protocol, Service};
 use crate::config::raw;
@@ -63,12 +64,17 @@ pub(super) fn listener(
     if raw.routes.is_empty() {
         findings.warning(&raw.place, Advice::NoRoutes);
     }
+    let wants_tls = raw.tls.is_some();
+    let tls = raw.tls.and_then(|raw| acceptor(raw, findings));
     let mut seen = Unique::default();
     let error_pages = error_pages(raw.error_pages, findings);
     let routes =
         raw.routes.into_iter().filter_map(|raw| route(raw, known, &mut seen, &error_pages, findings)).collect();
     let claimed = wanted?.value.into_iter().filter(|at| addresses.claim(at, findings)).map(|at| at.value).collect();
-    Some(Listener { name: name?.value, addresses: claimed, routes, limits, error_pages })
+    if wants_tls && tls.is_none() {
+        return None;
+    }
+    Some(Listener { name: name?.value, addresses: claimed, routes, limits, tls, error_pages })
 }
 
 fn limits(raw: raw::Limits, findings: &Findings) -> Limits {

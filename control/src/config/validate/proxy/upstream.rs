@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use headgate_l7::config::{Balance, HashKey, Retry, Server, Upstream};
 
+use super::tls::connector;
 use super::{Known, KnownUpstream};
 use crate::config::error::{Advice, Findings};
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
@@ -18,11 +19,14 @@ use crate::config::validate::{Unique, host_address};
 const KEEPALIVE: u32 = 64;
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP: NonZeroU16 = NonZeroU16::new(80).unwrap();
+const HTTPS: NonZeroU16 = NonZeroU16::new(443).unwrap();
 
 pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Findings) -> Option<Upstream> {
     let name = raw.name.required("a name of its own", findings);
     let balance = balance(raw.balance, raw.hash, findings);
-    let servers = servers(raw.servers, findings);
+    let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
+    let tls = raw.tls.and_then(|raw| connector(raw, findings));
+    let servers = servers(raw.servers, default_port, findings);
     if servers.is_empty() {
         findings.warning(&raw.place, Advice::NoUpstreamServers);
     } else if servers.iter().all(|server| server.backup || server.down) {
@@ -35,7 +39,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     }
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
-    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers })
+    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
@@ -80,7 +84,7 @@ fn retry(raw: raw::Retry) -> Retry {
     retry
 }
 
-fn servers(raw: Vec<raw::UpstreamServer>, findings: &Findings) -> Vec<Server> {
+fn servers(raw: Vec<raw::UpstreamServer>, default_port: NonZeroU16, findings: &Findings) -> Vec<Server> {
     let mut unique = Unique::default();
     let mut servers = Vec::new();
     for raw in raw {
@@ -96,7 +100,7 @@ fn servers(raw: Vec<raw::UpstreamServer>, findings: &Findings) -> Vec<Server> {
             max_connections: raw.max_connections.or(0),
         };
         let Some(At { value: (name, ip, port), place }) = address else { continue };
-        let address = text::endpoint(ip, Some(port.unwrap_or(HTTP)));
+        let address = text::endpoint(ip, Some(port.unwrap_or(default_port)));
         if host_address(ip, &place, findings) && unique.insert(&address, &place, findings) {
             servers.push(Server { name, address, ..server });
         }
