@@ -28,7 +28,7 @@ pub enum End {
 
 /// Answers a request that is not even understood; the connection can't go on.
 pub async fn reject(client: &mut Client, reject: Reject, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
-    tracing::debug!(client = %client.peer, status = reject.status, "request refused: {}", reject.reason);
+    tracing::debug!(client = %client.origin.peer, status = reject.status, "request refused: {}", reject.reason);
     let page = Page { status: reject.status, head: false, minor: 1, keep_alive: false, pages };
     page.send(client, &[], None, out).await
 }
@@ -38,7 +38,7 @@ pub async fn failed(client: &mut Client, plan: &Plan, end: End, pages: &ErrorPag
     let (status, keep_alive) = match end {
         End::Status(status) => (status, plan.keep_alive),
         End::Rejected(why) => {
-            tracing::debug!(client = %client.peer, status = why.status, "request refused: {}", why.reason);
+            tracing::debug!(client = %client.origin.peer, status = why.status, "request refused: {}", why.reason);
             (why.status, false)
         }
         End::ClientGone => return After::Reset,
@@ -117,7 +117,7 @@ impl Page<'_> {
         out: &mut Vec<u8>,
     ) -> After {
         const TEXT: &str = "text/plain; charset=utf-8";
-        let keep_alive = self.keep_alive && !client.worker.is_draining();
+        let keep_alive = self.keep_alive && !client.origin.worker.is_draining();
         let words;
         let (body, content_type) = match (body, self.pages.of(self.status)) {
             (Some(body), _) => (body.as_bytes(), TEXT),

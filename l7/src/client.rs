@@ -16,6 +16,7 @@ use crate::exchange::Exchange;
 use crate::files;
 use crate::http1::write::end_of_request;
 use crate::http1::{Reject, request};
+use crate::http2;
 use crate::outgoing::{Outgoing, Streamed, Whole};
 use crate::plan::{From, Plan, To, plan};
 use crate::receive::receive;
@@ -32,21 +33,35 @@ use crate::worker::{Scratch, Worker};
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-pub struct Client {
+/// Where requests come from: the same for all of a connection.
+#[derive(Debug, Clone)]
+pub struct Origin {
     pub worker: Rc<Worker>,
     pub peer: SocketAddr,
     /// Its address as it is passed on.
-    address: Box<str>,
+    pub address: Rc<str>,
+    /// Name of its listener.
+    pub listener: Arc<str>,
+    pub tls: Option<Rc<Named>>,
+    pub version: Version,
+}
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    Http1,
+    Http2,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    pub origin: Origin,
     pub stream: Stream,
     /// What has been read and not yet been used.
     pub buffer: Buffer,
     pub deadline: Deadline,
     /// It will send no more, but may still read.
     pub half_closed: bool,
-    /// Name of its listener.
-    listener: Arc<str>,
-    tls: Option<Named>,
 }
 
 /// What becomes of the connection after a request.
@@ -79,19 +94,18 @@ pub async fn serve(worker: Rc<Worker>, listener: Arc<str>, stream: Stream, peer:
             return;
         }
     };
-    let buffer = Buffer::default();
     let address = peer.ip().to_canonical().to_string().into();
-    let mut client = Client { worker, peer, address, stream, buffer, deadline, half_closed: false, listener, tls };
-    let mut after = client.request(true).await;
-    while after == After::KeepAlive {
-        after = client.request(false).await;
+    let version = if stream.has_agreed_on_http2() { Version::Http2 } else { Version::Http1 };
+    let origin = Origin { worker, peer, address, listener, tls: tls.map(Rc::new), version };
+    let mut client = Client::new(origin, stream, deadline);
+    let shared = Arc::clone(&client.origin.worker.shared);
+    if version == Version::Http2 || client.begins_with_http2().await {
+        // In a place of its own, as the handshake.
+        Box::pin(http2::serve(client)).await;
+    } else {
+        client.requests().await;
     }
-    match after {
-        After::Reset => client.stream.reset_on_close(),
-        After::Linger => client.linger().await,
-        After::Close | After::KeepAlive => client.stream.end(),
-    }
-    client.worker.shared.connections.fetch_sub(1, Relaxed);
+    shared.connections.fetch_sub(1, Relaxed);
 }
 
 /// Makes the handshake, where the listener is one for TLS.
@@ -116,24 +130,74 @@ async fn secure(
 }
 
 impl Client {
+    pub fn new(origin: Origin, stream: Stream, deadline: Deadline) -> Self {
+        Self { origin, stream, buffer: Buffer::default(), deadline, half_closed: false }
+    }
+
+    /// Whether the client speaks HTTP/2 without asking (RFC 9113 section 3.3), where the listener allows that.
+    async fn begins_with_http2(&mut self) -> bool {
+        if self.origin.tls.is_some() {
+            return false;
+        }
+        let snapshot = self.origin.worker.snapshot();
+        let Some(listener) = snapshot.listener(&self.origin.listener) else { return false };
+        let listener = &snapshot.listeners[listener].0;
+        if !listener.http2 {
+            return false;
+        }
+        self.deadline.set(listener.limits.head_timeout);
+        loop {
+            let known = self.buffer.data().len().min(http2::PREFACE.len());
+            if self.buffer.data()[..known] != http2::PREFACE[..known] {
+                return false;
+            }
+            if known == http2::PREFACE.len() {
+                return true;
+            }
+            if !matches!(self.deadline.within(self.stream.read(&mut self.buffer)).await, Ok(Ok(1..))) {
+                return false;
+            }
+        }
+    }
+
+    /// Serves one request after another.
+    async fn requests(&mut self) {
+        let mut after = self.request(true).await;
+        while after == After::KeepAlive {
+            after = self.request(false).await;
+        }
+        match after {
+            After::Reset => self.stream.reset_on_close(),
+            After::Linger => self.linger().await,
+            After::Close | After::KeepAlive => self.stream.end(),
+        }
+    }
+
+    /// Serves the one request of its stream.
+    pub async fn only_request(mut self) {
+        if self.request(true).await == After::Reset {
+            self.stream.reset_on_close();
+        }
+    }
+
     async fn request(&mut self, first: bool) -> After {
         if let Err(NoRequest::Silence) = self.await_data(first).await {
             return After::Close;
         }
-        let mut scratch = self.worker.scratch();
+        let mut scratch = self.origin.worker.scratch();
         // This request is served by what is in force now, whatever is decided meanwhile.
-        let snapshot = self.worker.snapshot();
+        let snapshot = self.origin.worker.snapshot();
         let after = match self.head(&snapshot, &mut scratch).await {
             Ok((listener, plan)) => self.act(&snapshot, listener, &plan, &mut scratch).await,
             Err(NoRequest::Silence) => After::Close,
             Err(NoRequest::Rejected(reject)) => {
                 let none = ErrorPages::default();
-                let listener = snapshot.listener(&self.listener).map(|index| &snapshot.listeners[index].0);
+                let listener = snapshot.listener(&self.origin.listener).map(|index| &snapshot.listeners[index].0);
                 let pages = listener.map_or(&none, |listener| &listener.error_pages);
                 answer::reject(self, reject, pages, &mut scratch.out).await
             }
         };
-        self.worker.put_back(scratch);
+        self.origin.worker.put_back(scratch);
         after
     }
 
@@ -143,7 +207,7 @@ impl Client {
             return Ok(());
         }
         let limits = self.limits().ok_or(NoRequest::Silence)?;
-        if self.half_closed || (!first && self.worker.is_draining()) {
+        if self.half_closed || (!first && self.origin.worker.is_draining()) {
             return Err(NoRequest::Silence);
         }
         if first {
@@ -158,23 +222,24 @@ impl Client {
     }
 
     /// Of the listener, if it still exists.
-    fn limits(&self) -> Option<Limits> {
-        let snapshot = self.worker.snapshot();
-        let listener = snapshot.listener(&self.listener)?;
+    pub fn limits(&self) -> Option<Limits> {
+        let snapshot = self.origin.worker.snapshot();
+        let listener = snapshot.listener(&self.origin.listener)?;
         Some(snapshot.listeners[listener].0.limits)
     }
 
     /// Reads until there is a whole head.
     async fn head(&mut self, snapshot: &Snapshot, scratch: &mut Scratch) -> Result<(usize, Plan), NoRequest> {
-        let listener = snapshot.listener(&self.listener).ok_or(NoRequest::Silence)?;
+        let listener = snapshot.listener(&self.origin.listener).ok_or(NoRequest::Silence)?;
         let limits = &snapshot.listeners[listener].0.limits;
         self.deadline.set(limits.head_timeout);
         // A head ends with a line: without a new one there is nothing new to find out.
         let mut new_line = true;
         loop {
             if new_line || self.buffer.data().len() > limits.request_line {
-                let parsed = request::parse(self.buffer.data(), limits, self.tls.is_some(), |request| {
-                    let from = From { address: &self.address, tls: self.tls.as_ref() };
+                let parsed = request::parse(self.buffer.data(), limits, self.origin.tls.is_some(), |request| {
+                    let Origin { address, tls, version, .. } = &self.origin;
+                    let from = From { address, tls: tls.as_deref(), version: *version };
                     plan(request, snapshot, listener, from, &mut scratch.head, &mut scratch.key)
                 });
                 if let Some((plan, length)) = parsed.map_err(NoRequest::Rejected)? {
@@ -224,7 +289,7 @@ impl Client {
     ) -> After {
         let Scratch { head, key, spool, tail, out, .. } = scratch;
         let mut continued = false;
-        let outgoing = if forward.request_buffering || !plan.has_body() {
+        let outgoing = if (forward.request_buffering && !plan.streams) || !plan.has_body() {
             let received = match receive(self, plan, spool, tail).await {
                 Ok(received) => received,
                 Err(end) => return answer::failed(self, plan, end, pages, out).await,
@@ -238,7 +303,7 @@ impl Client {
             Outgoing::Streamed(Streamed::new(head, plan))
         };
         let upstream = &snapshot.upstreams[forward.upstream];
-        let target = Target { upstream, client: self.peer.ip(), hashed: key };
+        let target = Target { upstream, client: self.origin.peer.ip(), hashed: key };
         let mut exchange = Exchange {
             client: self,
             plan,
@@ -250,7 +315,8 @@ impl Client {
             pooled: false,
         };
         let outcome = tries(&mut exchange, &target, std::mem::take(out)).await;
-        let all_read = exchange.outgoing.has_all_input();
+        let mut outgoing = exchange.outgoing;
+        let all_read = outgoing.has_all_input();
         let (mut answer, pick) = match outcome {
             Outcome::Answer(answer, pick) => (answer, pick),
             // What is left of the body must not be taken for a request.
@@ -263,18 +329,23 @@ impl Client {
         if answer.head.upgraded {
             return tunnel(self, answer).await;
         }
-        let relayed = relay(self, &mut answer, forward.timeouts.read, plan.limits.send_timeout).await;
+        let relayed = relay(self, &mut answer, &mut outgoing, forward.timeouts.read, plan.limits.send_timeout).await;
         *out = answer.out;
         if relayed == Relayed::Truncated {
             pick.failed(millis());
         }
         if relayed == Relayed::Whole && answer.head.reusable && answer.server.buffer.is_empty() {
             let keepalive = upstream.config().keepalive;
-            self.worker.idle.put(to(upstream, &pick).key(), answer.server.stream, keepalive, self.worker.timers.now());
+            self.origin.worker.idle.put(
+                to(upstream, &pick).key(),
+                answer.server.stream,
+                keepalive,
+                self.origin.worker.timers.now(),
+            );
         }
         match relayed {
             Relayed::Whole if answer.head.keep_alive => After::KeepAlive,
-            Relayed::Whole if all_read && self.buffer.is_empty() => After::Close,
+            Relayed::Whole if outgoing.has_all_input() && self.buffer.is_empty() => After::Close,
             Relayed::Whole => After::Linger,
             Relayed::Truncated | Relayed::ClientGone => After::Reset,
         }

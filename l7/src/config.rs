@@ -29,6 +29,8 @@ pub struct Listener {
     pub routes: Vec<Route>,
     pub limits: Limits,
     pub tls: Option<Acceptor>,
+    /// Whether clients may speak HTTP/2 on connections without TLS, from the first byte.
+    pub http2: bool,
     /// For requests that no route fits, or that are not understood.
     pub error_pages: ErrorPages,
 }

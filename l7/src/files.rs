@@ -50,7 +50,7 @@ pub async fn serve(
     if asked.first(Tag::OtherMethod).is_some() {
         return page(405).send(client, &[("Allow", METHODS)], None, out).await;
     }
-    let file = match find(files, &asked, client.worker.timers.now()) {
+    let file = match find(files, &asked, client.origin.worker.timers.now()) {
         Found::File(file) => file,
         Found::Folder => {
             let location = asked.location_of_folder();
@@ -69,7 +69,7 @@ pub async fn serve(
             return page(416).send(client, &[("Content-Range", &range)], None, out).await;
         }
     };
-    let keep_alive = keep_alive && !client.worker.is_draining();
+    let keep_alive = keep_alive && !client.origin.worker.is_draining();
     out.clear();
     let answer = Answer { status, first, length, file: &file, validators: &validators, vary: files.precompressed };
     answer.head(plan.minor, keep_alive, out);

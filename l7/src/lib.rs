@@ -9,6 +9,7 @@
 //! * [`config`]: what control tells the pool
 //! * [`worker`]: the pool and its threads
 //! * [`http1`]: HTTP/1 messages without I/O
+//! * `http2`: HTTP/2, each stream of which becomes a message of HTTP/1 on a connection within the thread
 //! * [`upstream`]: servers, what is known of them, and the choice among them
 //! * [`failover`]: what follows a failed try
 //! * [`tls`]: certificates and keys
@@ -25,6 +26,7 @@ mod exchange;
 pub mod failover;
 mod files;
 pub mod http1;
+mod http2;
 mod idle;
 mod outgoing;
 mod plan;

@@ -1,5 +1,6 @@
 //! What is to be done with a request, once its head has been understood: nothing of the head itself is needed any more.
 
+use crate::client::Version;
 use crate::config::{Action, HashKey, Limits};
 use crate::failover;
 use crate::files::asked::Asked;
@@ -25,6 +26,8 @@ pub struct Plan {
     pub nominates: bool,
     /// The client asks for WebSocket, and may.
     pub websocket: bool,
+    /// Both sides talk at the same time, so that nothing may be held back (gRPC).
+    pub streams: bool,
     pub limits: Limits,
 }
 
@@ -41,6 +44,7 @@ pub struct From<'a> {
     /// As it is passed on.
     pub address: &'a str,
     pub tls: Option<&'a Named>,
+    pub version: Version,
 }
 
 impl From<'_> {
@@ -86,6 +90,7 @@ pub fn plan(
         expects_continue: request.expects_continue,
         nominates: request.nominates,
         websocket: false,
+        streams: client.version == Version::Http2 && is_grpc(request),
         limits: listener.limits,
     };
     if client.tls.is_some_and(|tls| !tls.is_for(target::host_of(request.authority))) {
@@ -114,7 +119,12 @@ pub fn plan(
         head.clear();
         write::request(
             request,
-            Forwarding { client: client.address, scheme: client.scheme(), pseudonym: &snapshot.pseudonym },
+            Forwarding {
+                client: client.address,
+                scheme: client.scheme(),
+                http2: client.version == Version::Http2,
+                pseudonym: &snapshot.pseudonym,
+            },
             head,
         );
         key.clear();
@@ -126,6 +136,11 @@ pub fn plan(
         }
     }
     Ok(plan)
+}
+
+fn is_grpc(request: &Request<'_>) -> bool {
+    let is_content_type = |name: &str| name.eq_ignore_ascii_case("content-type");
+    request.fields.iter().any(|line| is_content_type(line.name) && line.value.starts_with(b"application/grpc"))
 }
 
 /// Fills in `$host` and `$request_uri`.

@@ -25,7 +25,7 @@ pub enum Outcome<'a> {
 }
 
 /// Asks. `out` is scratch space for the head of the answer.
-pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Vec<u8>) -> Outcome<'a> {
+pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out: Vec<u8>) -> Outcome<'a> {
     let upstream = target.upstream;
     let policy = &upstream.config().retry;
     let key = Key { client: target.client, hashed: target.hashed };
@@ -100,7 +100,8 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
 
 /// Where the picked server is and how it is spoken to.
 pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
-    To { address: pick.server().address(), tls: upstream.config().tls.as_ref() }
+    let config = upstream.config();
+    To { address: pick.server().address(), tls: config.tls.as_ref(), http2: config.http2, keepalive: config.keepalive }
 }
 
 fn no_server(none: NoServer) -> u16 {

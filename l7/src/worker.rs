@@ -19,6 +19,7 @@ use tokio::task::{AbortHandle, LocalSet};
 use crate::client;
 use crate::clock::millis;
 use crate::config::Proxy;
+use crate::http2::Sessions;
 use crate::idle::Idle;
 use crate::snapshot::Snapshot;
 use crate::spool::Spool;
@@ -49,6 +50,7 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     pub timers: Timers,
     pub idle: Idle,
+    pub sessions: Sessions,
     /// The snapshot, counted in this thread: a count that all threads share would be fought for at each request.
     snapshot: RefCell<LocalSnapshot>,
     scratch: RefCell<Vec<Scratch>>,
@@ -75,7 +77,14 @@ pub struct Scratch {
 impl Worker {
     fn new(shared: Arc<Shared>) -> Self {
         let snapshot = RefCell::new(Rc::new(shared.snapshot.load_full()));
-        Self { shared, snapshot, timers: Timers::default(), idle: Idle::default(), scratch: RefCell::default() }
+        Self {
+            shared,
+            snapshot,
+            timers: Timers::default(),
+            idle: Idle::default(),
+            sessions: Sessions::default(),
+            scratch: RefCell::default(),
+        }
     }
 
     /// What is in force now.
@@ -249,6 +258,7 @@ fn run(shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 sweeper.idle.sweep(millis());
+                sweeper.sessions.sweep(millis());
             }
         });
         obey(&worker, inbox).await;

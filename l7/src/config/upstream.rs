@@ -14,6 +14,8 @@ pub struct Upstream {
     pub retry: Retry,
     pub servers: Vec<Server>,
     pub tls: Option<Connector>,
+    /// Whether the servers are spoken to in HTTP/2, with TLS or without.
+    pub http2: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

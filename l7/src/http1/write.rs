@@ -14,6 +14,8 @@ pub struct Forwarding<'a> {
     pub client: &'a str,
     /// "http" or "https".
     pub scheme: &'a str,
+    /// The client speaks HTTP/2.
+    pub http2: bool,
     /// Our name in Via.
     pub pseudonym: &'a str,
 }
@@ -52,7 +54,11 @@ pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<
             out.extend_from_slice(b", ");
         }
     }
-    out.extend_from_slice(if request.minor == 0 { b"1.0 " } else { b"1.1 " });
+    out.extend_from_slice(match request.minor {
+        _ if forwarding.http2 => b"2.0 ",
+        0 => b"1.0 ",
+        _ => b"1.1 ",
+    });
     out.extend_from_slice(forwarding.pseudonym.as_bytes());
     out.extend_from_slice(b"\r\nX-Forwarded-For: ");
     out.extend_from_slice(forwarding.client.as_bytes());
@@ -169,7 +175,8 @@ fn connection(minor: u8, keep_alive: bool, out: &mut Vec<u8>) {
     }
 }
 
-fn status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
+/// Writes the first line of a response.
+pub fn status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
     let digit = |divisor: u16| b'0' + (status / divisor % 10) as u8;
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);

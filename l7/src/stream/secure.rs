@@ -71,6 +71,11 @@ impl Secure {
         }
     }
 
+    /// Whether this protocol was chosen (ALPN, RFC 7301).
+    pub fn has_agreed_on(&self, protocol: &[u8]) -> bool {
+        self.state.borrow().session.alpn_protocol() == Some(protocol)
+    }
+
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let state = &mut *self.state.borrow_mut();
         // Nobody else would send it: tickets, answers to a key update.

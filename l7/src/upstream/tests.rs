@@ -27,7 +27,15 @@ fn upstream(balance: Balance, servers: Vec<config::Server>) -> Upstream {
 }
 
 fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstream {
-    config::Upstream { name: "app".to_owned(), balance, keepalive: 4, retry: Retry::default(), servers, tls: None }
+    config::Upstream {
+        name: "app".to_owned(),
+        balance,
+        keepalive: 4,
+        retry: Retry::default(),
+        servers,
+        tls: None,
+        http2: false,
+    }
 }
 
 fn key(hashed: &[u8]) -> Key<'_> {

@@ -82,7 +82,7 @@ fn meaning(parsed: &Request<'_>) -> Meaning {
 
 fn passed_on(parsed: &Request<'_>) -> Vec<u8> {
     let mut written = Vec::new();
-    request(parsed, Forwarding { client: "192.0.2.7", scheme: "http", pseudonym: "lb1" }, &mut written);
+    request(parsed, Forwarding { client: "192.0.2.7", scheme: "http", http2: false, pseudonym: "lb1" }, &mut written);
     end_of_request(parsed.body, parsed.expects_continue, parsed.websocket, &mut written);
     written
 }

@@ -21,6 +21,7 @@ const UPSTREAMS: Kind<Upstream, Server> = Kind {
 const UPSTREAM: &[Row<Upstream>] = &[
     ("balance", |u| balance_word(u.balance).to_owned()),
     ("hash", |u| hash(u.balance).to_owned()),
+    ("http2", |u| u.http2.to_string()),
     ("keepalive", |u| u.keepalive.to_string()),
     ("retry.on", |u| retry_on(&u.retry)),
     ("retry.tries", |u| u.retry.tries.to_string()),
@@ -43,6 +44,7 @@ const SERVER: &[Row<Server>] = &[
 struct Shown {
     name: String,
     addresses: String,
+    http2: bool,
     limits: Limits,
     error_pages: String,
     routes: Vec<String>,
@@ -53,6 +55,7 @@ const LISTENERS: Kind<Shown, ()> =
 
 const LISTENER: &[Row<Shown>] = &[
     ("address", |l| l.addresses.clone()),
+    ("http2", |l| l.http2.to_string()),
     ("limits.request_line", |l| show_size(l.limits.request_line as u64)),
     ("limits.head", |l| show_size(l.limits.head as u64)),
     ("limits.fields", |l| l.limits.fields.to_string()),
@@ -104,6 +107,7 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
     let listener = |listener: &Listener| Shown {
         name: listener.name.clone(),
         addresses: list(&listener.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        http2: listener.http2,
         limits: listener.limits,
         error_pages: pages(&listener.error_pages),
         routes: listener.routes.iter().map(|r| route(r, &listener.error_pages)).collect(),

@@ -7,7 +7,7 @@ const CLIENT: &str = "192.0.2.7";
 fn passed_on(input: &str) -> String {
     let mut out = Vec::new();
     requests::parse(input.as_bytes(), &Limits::default(), false, |parsed| {
-        request(parsed, Forwarding { client: CLIENT, scheme: "http", pseudonym: "lb1" }, &mut out);
+        request(parsed, Forwarding { client: CLIENT, scheme: "http", http2: false, pseudonym: "lb1" }, &mut out);
         end_of_request(parsed.body, false, parsed.websocket, &mut out);
     })
     .unwrap()

@@ -106,6 +106,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         retry: Retry::default(),
         servers: vec![server],
         tls: None,
+        http2: false,
     }
 }
 
@@ -128,6 +129,7 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
         routes,
         limits: Limits::default(),
         tls: None,
+        http2: false,
         error_pages: ErrorPages::default(),
     }
 }

@@ -13,7 +13,7 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static LISTENER: Keys = Keys {
-    supported: &["name", "address", "tls", "limits", "error_pages", "route"],
+    supported: &["name", "address", "tls", "http2", "limits", "error_pages", "route"],
     later: &["proxy_protocol", "protocol"],
 };
 pub(in crate::config) static LIMITS: Keys = Keys {
@@ -40,6 +40,8 @@ pub(in crate::config) struct Listener {
     pub name: Field<String>,
     pub addresses: Field<Vec<At<SocketAddr>>>,
     pub tls: Option<ListenerTls>,
+    /// Without TLS.
+    pub http2: Field<bool>,
     pub limits: Option<Limits>,
     pub error_pages: ErrorPages,
     pub routes: Vec<Route>,
@@ -65,6 +67,7 @@ impl Listener {
             name: section.field("name", |v| v.parse("a name", text::name)),
             addresses: section.field("address", |v| v.list("an array of addresses such as [\"0.0.0.0:80\"]", address)),
             tls: section.section("tls", &LISTENER_TLS).map(|s| ListenerTls::read(&s)),
+            http2: section.field("http2", Value::boolean),
             limits: section.section("limits", &LIMITS).map(|s| Limits::read(&s)),
             error_pages: error_pages(section),
             routes: section.sections("route", &ROUTE).iter().map(Route::read).collect(),

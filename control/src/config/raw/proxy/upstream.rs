@@ -12,7 +12,7 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static UPSTREAM: Keys =
-    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "server"], later: &["check"] };
+    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "server"], later: &["check"] };
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
 pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
@@ -34,6 +34,7 @@ pub(in crate::config) struct Upstream {
     pub keepalive: Field<u32>,
     pub retry: Option<Retry>,
     pub tls: Option<UpstreamTls>,
+    pub http2: Field<bool>,
     pub servers: Vec<UpstreamServer>,
 }
 
@@ -80,6 +81,7 @@ impl Upstream {
                 non_idempotent: s.field("non_idempotent", Value::boolean),
             }),
             tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
+            http2: section.field("http2", Value::boolean),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }
     }

@@ -74,7 +74,8 @@ pub(super) fn listener(
     if wants_tls && tls.is_none() {
         return None;
     }
-    Some(Listener { name: name?.value, addresses: claimed, routes, limits, tls, error_pages })
+    let http2 = raw.http2.or(false);
+    Some(Listener { name: name?.value, addresses: claimed, routes, limits, tls, http2, error_pages })
 }
 
 fn limits(raw: raw::Limits, findings: &Findings) -> Limits {

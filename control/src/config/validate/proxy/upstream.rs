@@ -25,7 +25,8 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let name = raw.name.required("a name of its own", findings);
     let balance = balance(raw.balance, raw.hash, findings);
     let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
-    let tls = raw.tls.and_then(|raw| connector(raw, findings));
+    let http2 = raw.http2.or(false);
+    let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
     let servers = servers(raw.servers, default_port, findings);
     if servers.is_empty() {
         findings.warning(&raw.place, Advice::NoUpstreamServers);
@@ -39,7 +40,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     }
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
-    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls })
+    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls, http2 })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
