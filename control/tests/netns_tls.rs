@@ -126,7 +126,7 @@ fn clients_have_to_show_a_certificate_where_the_file_says_so() {
     let bed = Bed::start(topology, &tls("require"));
     let (cert, key) = (format!("{home}/client.pem"), format!("{home}/client.key"));
     let own = ["--cert", &cert, "--key", &key];
-    assert!(curl(bed.ns(), &home, "a.test", &[]).contains("alert"), "without one");
+    assert!(curl(bed.ns(), &home, "a.test", &["--http1.1"]).contains("alert"), "without one");
     assert_eq!(curl(bed.ns(), &home, "a.test", &own), "9001");
     assert!(bed.daemon.reload(&tls("optional")).unwrap().status.success());
     assert_eq!(curl(bed.ns(), &home, "a.test", &[]), "9001");

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::client::{After, Client};
 use crate::clock::with_date;
-use crate::config::{Action, ErrorPages, Route};
+use crate::config::{Action, Edits, ErrorPages, Route};
 use crate::http1::body::Reader;
 use crate::http1::chunked::Piece;
 use crate::http1::write::{self, Reply};
@@ -29,7 +29,7 @@ pub enum End {
 /// Answers a request that is not even understood; the connection can't go on.
 pub async fn reject(client: &mut Client, reject: Reject, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
     tracing::debug!(client = %client.origin.peer, status = reject.status, "request refused: {}", reject.reason);
-    let page = Page { status: reject.status, head: false, minor: 1, keep_alive: false, pages };
+    let page = Page { status: reject.status, head: false, minor: 1, keep_alive: false, pages, added: b"" };
     page.send(client, &[], None, out).await
 }
 
@@ -47,27 +47,39 @@ pub async fn failed(client: &mut Client, plan: &Plan, end: End, pages: &ErrorPag
             (500, false)
         }
     };
-    Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages }.send(client, &[], None, out).await
+    Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages, added: b"" }
+        .send(client, &[], None, out)
+        .await
 }
 
 /// OPTIONS that may go no further.
 pub async fn last_hop(client: &mut Client, plan: &Plan, out: &mut Vec<u8>) -> After {
     let (keep_alive, pages) = (skip_body(client, plan), &ErrorPages::default());
-    let page = Page { status: 204, head: plan.is_head, minor: plan.minor, keep_alive, pages };
+    let page = Page { status: 204, head: plan.is_head, minor: plan.minor, keep_alive, pages, added: b"" };
     page.send(client, &[("Allow", METHODS)], Some(""), out).await
 }
 
 /// Answers a request that no route fits.
 pub async fn nowhere(client: &mut Client, plan: &Plan, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
     let keep_alive = skip_body(client, plan);
-    Page { status: 404, head: plan.is_head, minor: plan.minor, keep_alive, pages }.send(client, &[], None, out).await
+    Page { status: 404, head: plan.is_head, minor: plan.minor, keep_alive, pages, added: b"" }
+        .send(client, &[], None, out)
+        .await
 }
 
 /// Does what a route without an upstream says.
 /// `location`: of a redirect, filled in.
-pub async fn route(client: &mut Client, plan: &Plan, route: &Route, location: &[u8], out: &mut Vec<u8>) -> After {
+/// `added`: fields of the response.
+pub async fn route(
+    client: &mut Client,
+    plan: &Plan,
+    route: &Route,
+    location: &[u8],
+    added: &[u8],
+    out: &mut Vec<u8>,
+) -> After {
     let (keep_alive, pages) = (skip_body(client, plan), &route.error_pages);
-    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages };
+    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages, added };
     match &route.action {
         Action::Respond { status, body } => {
             let body = (!body.is_empty()).then_some(body.as_str());
@@ -105,6 +117,8 @@ pub struct Page<'a> {
     pub keep_alive: bool,
     /// What is sent in place of the words for the status.
     pub pages: &'a ErrorPages,
+    /// Lines of fields.
+    pub added: &'a [u8],
 }
 
 impl Page<'_> {
@@ -137,7 +151,8 @@ impl Page<'_> {
         out.clear();
         with_date(|date| {
             let length = body.len() as u64;
-            let reply = Reply { body: Body::Length(length), minor: self.minor, keep_alive, date };
+            let (edits, added) = (&Edits::default(), self.added);
+            let reply = Reply { body: Body::Length(length), minor: self.minor, keep_alive, date, edits, added };
             write::own(self.status, &fields, length, reply, out);
         });
         let body = if self.head || matches!(self.status, 204 | 304) { b"" } else { body };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::answer::{self, End};
 use crate::buffer::{self, Buffer};
 use crate::clock::millis;
-use crate::config::{Action, ErrorPages, Forward, Limits};
+use crate::config::{Action, ErrorPages, Forward, Limits, Route};
 use crate::exchange::Exchange;
 use crate::files;
 use crate::http1::write::end_of_request;
@@ -240,7 +240,7 @@ impl Client {
                 let parsed = request::parse(self.buffer.data(), limits, self.origin.tls.is_some(), |request| {
                     let Origin { address, tls, version, .. } = &self.origin;
                     let from = From { address, tls: tls.as_deref(), version: *version };
-                    plan(request, snapshot, listener, from, &mut scratch.head, &mut scratch.key)
+                    plan(request, snapshot, listener, from, scratch)
                 });
                 if let Some((plan, length)) = parsed.map_err(NoRequest::Rejected)? {
                     self.buffer.consume(length);
@@ -266,14 +266,16 @@ impl Client {
             To::Nowhere => answer::nowhere(self, plan, &listener.error_pages, &mut scratch.out).await,
             To::LastHop => answer::last_hop(self, plan, &mut scratch.out).await,
             To::Route { route } | To::Upstream { route } => match &routes[route].action {
-                Action::Proxy(forward) => {
-                    self.forward(snapshot, plan, forward, &routes[route].error_pages, scratch).await
-                }
+                Action::Proxy(forward) => self.forward(snapshot, plan, forward, &routes[route], scratch).await,
                 Action::Files(files) => {
                     let pages = &routes[route].error_pages;
-                    files::serve(self, plan, files, pages, &scratch.head, &mut scratch.out).await
+                    let Scratch { head, added, out, .. } = scratch;
+                    files::serve(self, plan, files, pages, head, added, out).await
                 }
-                _ => answer::route(self, plan, &routes[route], &scratch.head, &mut scratch.out).await,
+                _ => {
+                    let Scratch { head, added, out, .. } = scratch;
+                    answer::route(self, plan, &routes[route], head, added, out).await
+                }
             },
         }
     }
@@ -284,10 +286,11 @@ impl Client {
         snapshot: &Snapshot,
         plan: &Plan,
         forward: &Forward,
-        pages: &ErrorPages,
+        route: &Route,
         scratch: &mut Scratch,
     ) -> After {
-        let Scratch { head, key, spool, tail, out, .. } = scratch;
+        let Scratch { head, key, spool, tail, added, out, .. } = scratch;
+        let pages = &route.error_pages;
         let mut continued = false;
         let outgoing = if (forward.request_buffering && !plan.streams) || !plan.has_body() {
             let received = match receive(self, plan, spool, tail).await {
@@ -309,6 +312,8 @@ impl Client {
             plan,
             timeouts: forward.timeouts,
             outgoing,
+            edits: &route.response_headers,
+            added,
             continued,
             interims: 0,
             answered: false,

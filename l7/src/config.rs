@@ -1,14 +1,20 @@
 //! What the pool is told to do: an immutable value that control compiles from the model. Nothing here is checked again.
 
+mod edits;
 mod files;
+mod rewrite;
 mod route;
+mod template;
 mod upstream;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use edits::Edits;
 pub use files::{ErrorPage, ErrorPages, Files};
-pub use route::{Action, Forward, Host, Path, Pattern, Route, Timeouts};
+pub use rewrite::Rewrite;
+pub use route::{Action, Conditions, FieldMatch, Forward, Host, Path, Pattern, Route, Timeouts};
+pub use template::{Template, UnknownVariable, Values};
 pub use upstream::{Balance, HashKey, Retry, Server, Upstream};
 
 use crate::tls::Acceptor;

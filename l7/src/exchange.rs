@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::buffer::Buffer;
 use crate::client::Client;
 use crate::clock::with_date;
-use crate::config::Timeouts;
+use crate::config::{Edits, Timeouts};
 use crate::failover::Failure;
 use crate::http1::response::{self, Response};
 use crate::http1::write::{self, Reply};
@@ -126,6 +126,9 @@ pub struct Exchange<'a, 'b> {
     pub plan: &'a Plan,
     pub timeouts: Timeouts,
     pub outgoing: Outgoing<'b>,
+    /// What is changed of the response, and the fields that are added to it.
+    pub edits: &'a Edits,
+    pub added: &'a [u8],
     /// A 100 has been sent to the client.
     pub continued: bool,
     pub interims: u32,
@@ -294,6 +297,8 @@ impl Exchange<'_, '_> {
                 early: !self.outgoing.has_all_input(),
                 sent_all,
                 draining: self.client.origin.worker.is_draining(),
+                edits: self.edits,
+                added: self.added,
             };
             out.clear();
             let parsed = response::parse(server.buffer.data(), self.plan.is_head, |response| reply.head(response, out));
@@ -346,6 +351,8 @@ struct Replying<'a> {
     /// The server has got all.
     sent_all: bool,
     draining: bool,
+    edits: &'a Edits,
+    added: &'a [u8],
 }
 
 impl Replying<'_> {
@@ -358,7 +365,8 @@ impl Replying<'_> {
         let keep_alive = self.plan.keep_alive && !self.early && !self.draining && framed != Body::UntilClose;
         let upgraded = response.websocket && self.plan.websocket;
         with_date(|date| {
-            write::response(response, Reply { body: framed, minor: self.plan.minor, keep_alive, date }, out);
+            let Self { plan, edits, added, .. } = *self;
+            write::response(response, Reply { body: framed, minor: plan.minor, keep_alive, date, edits, added }, out);
         });
         Head {
             status: response.status,

@@ -72,6 +72,10 @@ pub struct Scratch {
     pub out: Vec<u8>,
     /// What is hashed.
     pub key: Vec<u8>,
+    /// Fields that are added to responses.
+    pub added: Vec<u8>,
+    /// A new target, a new host and fields for the server, behind each other.
+    pub edited: Vec<u8>,
 }
 
 impl Worker {

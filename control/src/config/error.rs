@@ -190,6 +190,8 @@ pub enum Advice {
     NoRoutes,
     #[error("ignored: the route does not go to an upstream")]
     NotProxied,
+    #[error("request_headers and rewrite are ignored: the route does not go to an upstream")]
+    EditsNotProxied,
     #[error("ignored: the route has no root")]
     NoRoot,
     #[error("ignored: verify = false takes any certificate")]

@@ -151,7 +151,12 @@ pub(super) struct Value<'a, 'i> {
 
 impl<'a, 'i> Value<'a, 'i> {
     pub fn boolean(&self) -> Option<bool> {
-        self.node.get_ref().as_bool().or_else(|| self.wrong_type("true or false"))
+        self.boolean_or("true or false")
+    }
+
+    /// A boolean where something else would do as well.
+    pub fn boolean_or(&self, expected: &'static str) -> Option<bool> {
+        self.node.get_ref().as_bool().or_else(|| self.wrong_type(expected))
     }
 
     /// The kernel writes its switches as 0 and 1; both forms are taken.

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use headgate_l7::config::{Host, Path, Pattern};
+use headgate_l7::config::{Conditions, FieldMatch, Host, Path, Pattern, Rewrite, Template};
+use headgate_l7::http1::field::{self, Class};
 
 use super::model::{Ports, Prefix, ServiceAddress};
 
@@ -159,15 +160,73 @@ pub(super) fn show_match(host: &Host, path: &Path) -> String {
     }
 }
 
+/// The conditions of a route in words; nothing where there are none.
+pub(super) fn show_conditions(conditions: &Conditions) -> String {
+    let mut all = Vec::new();
+    if !conditions.methods.is_empty() {
+        all.push(conditions.methods.join("|"));
+    }
+    all.extend(conditions.fields.iter().map(|(name, wanted)| match wanted {
+        FieldMatch::Present => format!("{name} there"),
+        FieldMatch::Absent => format!("{name} not there"),
+        FieldMatch::Exact(value) => format!("{name} = {value:?}"),
+        FieldMatch::Pattern(pattern) => format!("{name} ~ {}", pattern.as_str()),
+    }));
+    if all.is_empty() { String::new() } else { format!(" [{}]", all.join(", ")) }
+}
+
 /// Where a redirect leads.
-pub(super) fn location(text: &str) -> Result<String, &'static str> {
+pub(super) fn location(text: &str) -> Result<Template, &'static str> {
     match text {
         "" => Err("it is empty"),
         _ if !text.bytes().all(|b| b.is_ascii_graphic()) => {
             Err("spaces and non-ASCII characters must be percent-encoded")
         }
+        _ => template(text),
+    }
+}
+
+fn template(text: &str) -> Result<Template, &'static str> {
+    Template::new(text).map_err(|_| "variables are $host, $request_uri, $remote_addr and $scheme; $$ is a dollar")
+}
+
+/// The name of a field that may be changed: none of those that say how a message is framed or passed on.
+pub(super) fn field_name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || !text.bytes().all(field::is_token) {
+        return Err("it must be letters, digits and hyphens");
+    }
+    match field::class(text.as_bytes()) {
+        Class::ContentLength
+        | Class::TransferEncoding
+        | Class::Connection
+        | Class::Upgrade
+        | Class::Te
+        | Class::HopByHop => Err("this field belongs to the connection"),
         _ => Ok(text.to_owned()),
     }
+}
+
+/// The value of a field, with variables.
+pub(super) fn field_value(text: &str) -> Result<Template, &'static str> {
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) || text.trim() != text {
+        return Err("it must be printable ASCII without blanks around it");
+    }
+    template(text)
+}
+
+pub(super) fn method(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+        return Err("methods are in capital letters");
+    }
+    Ok(text.to_owned())
+}
+
+/// What takes the place of a path.
+pub(super) fn rewrite(text: &str) -> Result<Rewrite, &'static str> {
+    if !text.starts_with('/') || !text.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#') {
+        return Err("it must begin with / and have no ?, # or blanks");
+    }
+    Ok(Rewrite::new(text.to_owned()))
 }
 
 /// `10.0.0.1/24`, `2001:db8::1/64`.

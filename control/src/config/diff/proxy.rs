@@ -1,10 +1,12 @@
 //! What a reload changes of the proxy.
 
-use headgate_l7::config::{Action, Balance, ErrorPages, HashKey, Limits, Listener, Proxy, Retry, Server, Upstream};
+use headgate_l7::config::{
+    Action, Balance, Edits, ErrorPages, HashKey, Limits, Listener, Proxy, Retry, Server, Template, Upstream,
+};
 
 use super::{Change, Kind, Row, Servers, list, named};
 use crate::config::model::balance_word;
-use crate::config::text::{show_duration, show_match, show_size};
+use crate::config::text::{show_conditions, show_duration, show_match, show_size};
 
 const UPSTREAMS: Kind<Upstream, Server> = Kind {
     word: "upstream",
@@ -76,7 +78,7 @@ pub(super) fn diff(old: &Proxy, new: &Proxy, changes: &mut Vec<Change>) {
 
 fn shown(proxy: &Proxy) -> Vec<Shown> {
     let route = |route: &headgate_l7::config::Route, outer: &ErrorPages| {
-        let place = show_match(&route.host, &route.path);
+        let place = show_match(&route.host, &route.path) + &show_conditions(&route.conditions);
         let action = match &route.action {
             Action::Proxy(forward) => {
                 let times = forward.timeouts;
@@ -84,9 +86,11 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
                 let (buffered, websocket) = (forward.request_buffering, forward.websocket);
                 let upstream = proxy.upstreams.get(forward.upstream).map_or("", |upstream| &upstream.name);
                 format!(
-                    "{upstream} ({connect}/{send}/{read}{}{})",
+                    "{upstream} ({connect}/{send}/{read}{}{}{}{})",
                     if buffered { "" } else { ", unbuffered" },
-                    if websocket { "" } else { ", no websocket" }
+                    if websocket { "" } else { ", no websocket" },
+                    forward.rewrite.as_ref().map_or(String::new(), |to| format!(", as {}", to.as_str())),
+                    edits(&forward.request_headers, forward.host.as_ref())
                 )
             }
             Action::Respond { status, body } => format!("{status} {body:?}"),
@@ -99,6 +103,7 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
                 if files.precompressed { ", precompressed" } else { "" }
             ),
         };
+        let action = action + &edits(&route.response_headers, None);
         if route.error_pages == *outer {
             return format!("{place} => {action}");
         }
@@ -113,6 +118,13 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
         routes: listener.routes.iter().map(|r| route(r, &listener.error_pages)).collect(),
     };
     proxy.listeners.iter().map(listener).collect()
+}
+
+fn edits(edits: &Edits, host: Option<&Template>) -> String {
+    let host = host.map(|host| format!(", Host: {host}"));
+    let removed = edits.removed().map(|name| format!(", -{name}"));
+    let added = edits.added().map(|(name, value)| format!(", +{name}: {value}"));
+    host.into_iter().chain(removed).chain(added).collect()
 }
 
 fn hash(balance: Balance) -> &'static str {

@@ -7,8 +7,8 @@ mod service;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
 pub(super) use proxy::{
-    Certificate, ErrorPages, Files, Hash, Limits, Listener, ListenerTls, Proxy, Retry, Route, Upstream, UpstreamServer,
-    UpstreamTls,
+    Certificate, ErrorPages, Files, Hash, HeaderEdits, Limits, Listener, ListenerTls, Proxy, Retry, Route, Upstream,
+    UpstreamServer, UpstreamTls,
 };
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 
@@ -64,6 +64,8 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("listener.route.timeouts", &proxy::route::ROUTE_TIMEOUTS),
     ("listener.route.respond", &proxy::route::RESPOND),
     ("listener.route.redirect", &proxy::route::REDIRECT),
+    ("listener.route.request_headers", &proxy::edits::EDITS),
+    ("listener.route.response_headers", &proxy::edits::EDITS),
 ];
 
 pub(super) struct Config {

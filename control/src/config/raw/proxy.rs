@@ -1,5 +1,6 @@
 //! The proxy's sections: `[proxy]` here, the others in a file each.
 
+pub(in crate::config) mod edits;
 pub(in crate::config) mod files;
 pub(in crate::config) mod listener;
 pub(in crate::config) mod route;
@@ -9,6 +10,7 @@ pub(in crate::config) mod upstream;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+pub(in crate::config) use edits::HeaderEdits;
 pub(in crate::config) use files::{ErrorPages, Files};
 pub(in crate::config) use listener::{Limits, Listener};
 pub(in crate::config) use route::Route;

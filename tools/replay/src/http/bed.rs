@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use headgate_l7::config::{
-    Action, Balance, ErrorPages, Forward, Host, Limits, Listener, Path, Proxy, Retry, Route, Server, Timeouts, Upstream,
+    Action, Balance, Conditions, Edits, ErrorPages, Forward, Host, Limits, Listener, Path, Proxy, Retry, Route, Server,
+    Timeouts, Upstream,
 };
 use headgate_l7::worker::Pool;
 
@@ -111,13 +112,22 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
 }
 
 fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> Listener {
-    let forward =
-        Forward { upstream: lane, timeouts: Timeouts::default(), request_buffering: index != 3, websocket: index == 2 };
+    let forward = Forward {
+        upstream: lane,
+        timeouts: Timeouts::default(),
+        request_buffering: index != 3,
+        websocket: index == 2,
+        rewrite: None,
+        host: None,
+        request_headers: Edits::default(),
+    };
     let route = |path: &str, action| Route {
         host: Host::Any,
         path: Path::Prefix(path.to_owned()),
+        conditions: Conditions::default(),
         action,
         error_pages: ErrorPages::default(),
+        response_headers: Edits::default(),
     };
     let mut routes = vec![route("/", Action::Proxy(forward))];
     if index == 1 {
