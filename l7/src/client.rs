@@ -1,7 +1,7 @@
 //! A client's connection, and the way of a request: its head is read and understood ([`crate::plan`]), its body taken in
 //! ([`crate::receive`]), servers are asked ([`crate::tries`]), and the answer of one is passed on ([`crate::relay`]).
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::files;
 use crate::http1::write::end_of_request;
 use crate::http1::{Reject, request};
 use crate::http2;
+use crate::open;
 use crate::outgoing::{Outgoing, Streamed, Whole};
 use crate::plan::{From, Plan, To, plan};
 use crate::receive::receive;
@@ -83,50 +84,24 @@ enum NoRequest {
 }
 
 /// Serves a connection to its end.
-pub async fn serve(worker: Rc<Worker>, listener: Arc<str>, stream: Stream, peer: SocketAddr) {
-    worker.shared.connections.fetch_add(1, Relaxed);
-    let deadline = worker.timers.deadline();
-    let (stream, tls) = match secure(&worker, &listener, stream, &deadline).await {
-        Ok(secured) => secured,
-        Err(error) => {
-            tracing::debug!(client = %peer, %listener, "TLS handshake failed: {error}");
-            worker.shared.connections.fetch_sub(1, Relaxed);
-            return;
-        }
-    };
-    let address = peer.ip().to_canonical().to_string().into();
-    let version = if stream.has_agreed_on_http2() { Version::Http2 } else { Version::Http1 };
-    let origin = Origin { worker, peer, address, listener, tls: tls.map(Rc::new), version };
+pub fn serve(origin: Origin, stream: Stream) -> impl Future<Output = ()> {
+    let deadline = origin.worker.timers.deadline();
     let mut client = Client::new(origin, stream, deadline);
-    let shared = Arc::clone(&client.origin.worker.shared);
-    if version == Version::Http2 || client.begins_with_http2().await {
-        // In a place of its own, as the handshake.
-        Box::pin(http2::serve(client)).await;
-    } else {
-        client.requests().await;
-    }
-    shared.connections.fetch_sub(1, Relaxed);
+    // By reference: what is moved in the task would need its room twice.
+    async move { client.serve().await }
 }
 
-/// Makes the handshake, where the listener is one for TLS.
-async fn secure(
-    worker: &Worker,
-    listener: &str,
-    stream: Stream,
-    deadline: &Deadline,
-) -> io::Result<(Stream, Option<Named>)> {
-    let snapshot = worker.snapshot();
-    let listener = snapshot.listener(listener).map(|index| &snapshot.listeners[index].0);
-    let Some((listener, tls)) = listener.and_then(|listener| Some((listener, listener.tls.as_ref()?))) else {
-        return Ok((stream, None));
-    };
-    let session = tls.session().map_err(io::Error::other)?;
-    deadline.set(listener.limits.head_timeout);
-    // In a place of its own: connections without TLS need no room for it.
-    let handshake = Box::pin(stream.secure(session.into()));
-    let stream = deadline.within(handshake).await.map_err(|Late| ErrorKind::TimedOut)??;
-    let named = Named::new(Arc::clone(tls.names()), stream.server_name());
-    Ok((stream, Some(named)))
+impl Origin {
+    pub fn new(worker: Rc<Worker>, listener: Arc<str>, peer: SocketAddr) -> Self {
+        let mut origin = Self { worker, peer, address: Rc::from(""), listener, tls: None, version: Version::Http1 };
+        origin.set_peer(peer);
+        origin
+    }
+
+    pub fn set_peer(&mut self, peer: SocketAddr) {
+        self.peer = peer;
+        self.address = peer.ip().to_canonical().to_string().into();
+    }
 }
 
 impl Client {
@@ -134,56 +109,51 @@ impl Client {
         Self { origin, stream, buffer: Buffer::default(), deadline, half_closed: false }
     }
 
-    /// Whether the client speaks HTTP/2 without asking (RFC 9113 section 3.3), where the listener allows that.
-    async fn begins_with_http2(&mut self) -> bool {
-        if self.origin.tls.is_some() {
-            return false;
+    async fn serve(&mut self) {
+        self.origin.worker.shared.connections.fetch_add(1, Relaxed);
+        match self.open().await {
+            Ok(()) if self.origin.version == Version::Http2 => Box::pin(http2::serve(self)).await,
+            Ok(()) => self.requests().await,
+            Err(error) => {
+                tracing::debug!(client = %self.origin.peer, listener = %self.origin.listener, "connection refused: {error}");
+            }
         }
+        self.origin.worker.shared.connections.fetch_sub(1, Relaxed);
+    }
+
+    async fn open(&mut self) -> io::Result<()> {
         let snapshot = self.origin.worker.snapshot();
-        let Some(listener) = snapshot.listener(&self.origin.listener) else { return false };
-        let listener = &snapshot.listeners[listener].0;
-        if !listener.http2 {
-            return false;
+        let listener = snapshot.listener(&self.origin.listener).map(|index| &snapshot.listeners[index].0);
+        if !listener.is_some_and(open::is_needed) {
+            return Ok(());
         }
-        self.deadline.set(listener.limits.head_timeout);
-        loop {
-            let known = self.buffer.data().len().min(http2::PREFACE.len());
-            if self.buffer.data()[..known] != http2::PREFACE[..known] {
-                return false;
-            }
-            if known == http2::PREFACE.len() {
-                return true;
-            }
-            if !matches!(self.deadline.within(self.stream.read(&mut self.buffer)).await, Ok(Ok(1..))) {
-                return false;
-            }
-        }
+        // In a place of its own: other connections need no room for it.
+        Box::pin(open::open(self)).await
     }
 
     /// Serves one request after another.
     async fn requests(&mut self) {
-        let mut after = self.request(true).await;
-        while after == After::KeepAlive {
-            after = self.request(false).await;
+        let mut first = true;
+        while self.await_data(first).await.is_ok() {
+            // In a place of its own: a connection that waits has no room for a request.
+            match Box::pin(self.request()).await {
+                After::KeepAlive => first = false,
+                After::Close => break,
+                After::Linger => return Box::pin(self.linger()).await,
+                After::Reset => return self.stream.reset_on_close(),
+            }
         }
-        match after {
-            After::Reset => self.stream.reset_on_close(),
-            After::Linger => self.linger().await,
-            After::Close | After::KeepAlive => self.stream.end(),
-        }
+        self.stream.end();
     }
 
     /// Serves the one request of its stream.
     pub async fn only_request(mut self) {
-        if self.request(true).await == After::Reset {
+        if self.await_data(true).await.is_ok() && self.request().await == After::Reset {
             self.stream.reset_on_close();
         }
     }
 
-    async fn request(&mut self, first: bool) -> After {
-        if let Err(NoRequest::Silence) = self.await_data(first).await {
-            return After::Close;
-        }
+    async fn request(&mut self) -> After {
         let mut scratch = self.origin.worker.scratch();
         // This request is served by what is in force now, whatever is decided meanwhile.
         let snapshot = self.origin.worker.snapshot();

@@ -37,6 +37,8 @@ pub struct Listener {
     pub tls: Option<Acceptor>,
     /// Whether clients may speak HTTP/2 on connections without TLS, from the first byte.
     pub http2: bool,
+    /// Whether connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// For requests that no route fits, or that are not understood.
     pub error_pages: ErrorPages,
 }

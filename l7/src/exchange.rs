@@ -74,7 +74,7 @@ impl To<'_> {
 
     async fn secure(&self, stream: Stream, tls: &Connector) -> io::Result<Stream> {
         let session = tls.session(self.address.ip()).map_err(io::Error::other)?;
-        Box::pin(stream.secure(session.into())).await.inspect_err(|error| {
+        Box::pin(stream.secure(session.into(), Buffer::default())).await.inspect_err(|error| {
             tracing::warn!(server = %self.address, "no TLS with this server: {error}");
         })
     }

@@ -28,6 +28,7 @@ mod files;
 pub mod http1;
 mod http2;
 mod idle;
+pub mod open;
 mod outgoing;
 mod plan;
 mod receive;

@@ -46,15 +46,20 @@ impl Stream {
         Socket::connect(address).await.map(|socket| Self(Kind::Plain(socket)))
     }
 
-    /// Puts TLS on top of a plain connection and waits for the end of the handshake.
+    /// Puts TLS on top of a plain connection and waits for the end of the handshake. `begun`: what has been read already.
     ///
     /// # Errors
     /// When the two sides find no agreement; the other side has been told why, as far as it listens.
-    pub async fn secure(self, session: rustls::Connection) -> io::Result<Self> {
+    pub async fn secure(self, session: rustls::Connection, begun: Buffer) -> io::Result<Self> {
         let Kind::Plain(socket) = self.0 else { return Err(ErrorKind::InvalidInput.into()) };
-        let secure = Secure::new(socket, session);
+        let secure = Secure::new(socket, session, begun);
         secure.handshake().await?;
         Ok(Self(Kind::Tls(Box::new(secure))))
+    }
+
+    /// The connection; what is left is closed.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self(Kind::Plain(Socket::default())))
     }
 
     /// Whether its bytes are those of the connection, so that the kernel may move them.

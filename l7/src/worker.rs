@@ -11,12 +11,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{SockAddr, SockRef, Socket};
 use tokio::io::Interest;
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::task::AbortHandle;
 
-use crate::client;
+use crate::client::{self, Origin};
 use crate::clock::millis;
 use crate::config::Proxy;
 use crate::http2::Sessions;
@@ -33,6 +35,11 @@ const ACCEPTS: usize = 32;
 const SCRATCHES: usize = 64;
 /// After an accept failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the kernel keeps a connection that brings nothing to itself.
+const DEFER_SECONDS: u32 = 1;
+
+sockopt_impl!(DeferAccept, SetOnly, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32);
 
 /// What all workers share.
 #[derive(Debug, Default)]
@@ -241,6 +248,8 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
     } else {
         socket.set_freebind_v4(true)?;
     }
+    // Clients speak first: a connection that has not brought anything need not be looked at.
+    nix::sys::socket::setsockopt(&socket, DeferAccept, &DEFER_SECONDS)?;
     // Inherited by accepted connections.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
@@ -249,12 +258,13 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
 }
 
 fn run(shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = match builder.enable_io().enable_time().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!("cannot start a proxy worker: {error}"),
     };
     let worker = Rc::new(Worker::new(shared));
-    LocalSet::new().block_on(&runtime, async {
+    runtime.block_on(async {
         let sweeper = Rc::clone(&worker);
         tokio::task::spawn_local(async move { sweeper.timers.sweep().await });
         let sweeper = Rc::clone(&worker);
@@ -315,8 +325,8 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, socket: Listening) {
             match socket.try_accept() {
                 Ok((socket, peer)) => {
                     let Some(peer) = peer.as_socket() else { continue };
-                    let task = client::serve(Rc::clone(&worker), Arc::clone(&name), Stream::new(socket.into()), peer);
-                    tokio::task::spawn_local(task);
+                    let origin = Origin::new(Rc::clone(&worker), Arc::clone(&name), peer);
+                    tokio::task::spawn_local(client::serve(origin, Stream::new(socket.into())));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_of_one_connection(&error) => {}

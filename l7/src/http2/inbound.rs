@@ -16,7 +16,7 @@ use super::io::Io;
 use super::message::{self, Malformed};
 use super::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
 use crate::buffer::Buffer;
-use crate::client::{Client, Origin, Version};
+use crate::client::{Client, Origin};
 use crate::config::Limits;
 use crate::http1::body::Reader;
 use crate::http1::{Body, response};
@@ -46,10 +46,10 @@ struct Streams {
 }
 
 /// Serves a connection to its end.
-pub async fn serve(client: Client) {
+pub async fn serve(client: &mut Client) {
     let Some(limits) = client.limits() else { return };
-    let Client { mut origin, stream, buffer, deadline, .. } = client;
-    origin.version = Version::Http2;
+    let (stream, buffer) = (client.stream.take(), std::mem::take(&mut client.buffer));
+    let Client { origin, deadline, .. } = client;
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(STREAMS)

@@ -31,8 +31,8 @@ struct State {
 }
 
 impl Secure {
-    pub fn new(socket: Socket, session: Connection) -> Self {
-        let state = State { session, unread: Buffer::default(), decrypted: 0, taken: 0 };
+    pub fn new(socket: Socket, session: Connection, unread: Buffer) -> Self {
+        let state = State { session, unread, decrypted: 0, taken: 0 };
         Self { socket, state: RefCell::new(state) }
     }
 

@@ -47,6 +47,7 @@ struct Shown {
     name: String,
     addresses: String,
     http2: bool,
+    proxy_protocol: bool,
     limits: Limits,
     error_pages: String,
     routes: Vec<String>,
@@ -58,6 +59,7 @@ const LISTENERS: Kind<Shown, ()> =
 const LISTENER: &[Row<Shown>] = &[
     ("address", |l| l.addresses.clone()),
     ("http2", |l| l.http2.to_string()),
+    ("proxy_protocol", |l| l.proxy_protocol.to_string()),
     ("limits.request_line", |l| show_size(l.limits.request_line as u64)),
     ("limits.head", |l| show_size(l.limits.head as u64)),
     ("limits.fields", |l| l.limits.fields.to_string()),
@@ -113,6 +115,7 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
         name: listener.name.clone(),
         addresses: list(&listener.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
         http2: listener.http2,
+        proxy_protocol: listener.proxy_protocol,
         limits: listener.limits,
         error_pages: pages(&listener.error_pages),
         routes: listener.routes.iter().map(|r| route(r, &listener.error_pages)).collect(),

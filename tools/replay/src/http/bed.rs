@@ -140,6 +140,7 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
         limits: Limits::default(),
         tls: None,
         http2: false,
+        proxy_protocol: false,
         error_pages: ErrorPages::default(),
     }
 }

@@ -13,8 +13,8 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static LISTENER: Keys = Keys {
-    supported: &["name", "address", "tls", "http2", "limits", "error_pages", "route"],
-    later: &["proxy_protocol", "protocol"],
+    supported: &["name", "address", "tls", "http2", "proxy_protocol", "limits", "error_pages", "route"],
+    later: &["protocol"],
 };
 pub(in crate::config) static LIMITS: Keys = Keys {
     supported: &[
@@ -42,6 +42,7 @@ pub(in crate::config) struct Listener {
     pub tls: Option<ListenerTls>,
     /// Without TLS.
     pub http2: Field<bool>,
+    pub proxy_protocol: Field<bool>,
     pub limits: Option<Limits>,
     pub error_pages: ErrorPages,
     pub routes: Vec<Route>,
@@ -68,6 +69,7 @@ impl Listener {
             addresses: section.field("address", |v| v.list("an array of addresses such as [\"0.0.0.0:80\"]", address)),
             tls: section.section("tls", &LISTENER_TLS).map(|s| ListenerTls::read(&s)),
             http2: section.field("http2", Value::boolean),
+            proxy_protocol: section.field("proxy_protocol", Value::boolean),
             limits: section.section("limits", &LIMITS).map(|s| Limits::read(&s)),
             error_pages: error_pages(section),
             routes: section.sections("route", &ROUTE).iter().map(Route::read).collect(),

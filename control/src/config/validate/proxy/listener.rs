@@ -74,8 +74,8 @@ pub(super) fn listener(
     if wants_tls && tls.is_none() {
         return None;
     }
-    let http2 = raw.http2.or(false);
-    Some(Listener { name: name?.value, addresses: claimed, routes, limits, tls, http2, error_pages })
+    let (http2, proxy_protocol) = (raw.http2.or(false), raw.proxy_protocol.or(false));
+    Some(Listener { name: name?.value, addresses: claimed, routes, limits, tls, http2, proxy_protocol, error_pages })
 }
 
 fn limits(raw: raw::Limits, findings: &Findings) -> Limits {
