@@ -155,6 +155,7 @@ impl Page<'_> {
             let reply = Reply { body: Body::Length(length), minor: self.minor, keep_alive, date, edits, added };
             write::own(self.status, &fields, length, reply, out);
         });
+        client.told.own(self.status, out.len());
         let body = if self.head || matches!(self.status, 204 | 304) { b"" } else { body };
         client.deadline.set(crate::config::Limits::default().send_timeout);
         match client.deadline.within(write_both(&client.stream, out, body)).await {

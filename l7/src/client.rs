@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::account::{Connected, Told};
 use crate::answer::{self, End};
 use crate::buffer::{self, Buffer};
 use crate::clock::millis;
@@ -45,6 +46,8 @@ pub struct Origin {
     pub listener: Arc<str>,
     pub tls: Option<Rc<Named>>,
     pub version: Version,
+    /// Of all connections of the process.
+    pub number: u64,
 }
 
 /// What a client speaks.
@@ -57,6 +60,8 @@ pub enum Version {
 #[derive(Debug)]
 pub struct Client {
     pub origin: Origin,
+    /// In answer to the request that runs.
+    pub told: Told,
     pub stream: Stream,
     /// What has been read and not yet been used.
     pub buffer: Buffer,
@@ -93,7 +98,9 @@ pub fn serve(origin: Origin, stream: Stream) -> impl Future<Output = ()> {
 
 impl Origin {
     pub fn new(worker: Rc<Worker>, listener: Arc<str>, peer: SocketAddr) -> Self {
-        let mut origin = Self { worker, peer, address: Rc::from(""), listener, tls: None, version: Version::Http1 };
+        let number = worker.number();
+        let (address, version) = (Rc::from(""), Version::Http1);
+        let mut origin = Self { worker, peer, address, listener, tls: None, version, number };
         origin.set_peer(peer);
         origin
     }
@@ -106,11 +113,12 @@ impl Origin {
 
 impl Client {
     pub fn new(origin: Origin, stream: Stream, deadline: Deadline) -> Self {
-        Self { origin, stream, buffer: Buffer::default(), deadline, half_closed: false }
+        Self { origin, told: Told::default(), stream, buffer: Buffer::default(), deadline, half_closed: false }
     }
 
     async fn serve(&mut self) {
         self.origin.worker.shared.connections.fetch_add(1, Relaxed);
+        let _connected = Connected::new(&self.origin.worker, &self.origin.listener);
         match self.open().await {
             Ok(()) if self.origin.version == Version::Http2 => Box::pin(http2::serve(self)).await,
             Ok(()) => self.requests().await,
@@ -157,8 +165,13 @@ impl Client {
         let mut scratch = self.origin.worker.scratch();
         // This request is served by what is in force now, whatever is decided meanwhile.
         let snapshot = self.origin.worker.snapshot();
+        let begun = self.begin(&mut scratch.seen);
+        let mut to = None;
         let after = match self.head(&snapshot, &mut scratch).await {
-            Ok((listener, plan)) => self.act(&snapshot, listener, &plan, &mut scratch).await,
+            Ok((listener, plan)) => {
+                to = Some(plan.to);
+                self.act(&snapshot, listener, &plan, &mut scratch).await
+            }
             Err(NoRequest::Silence) => After::Close,
             Err(NoRequest::Rejected(reject)) => {
                 let none = ErrorPages::default();
@@ -167,6 +180,7 @@ impl Client {
                 answer::reject(self, reject, pages, &mut scratch.out).await
             }
         };
+        self.end(&begun, &snapshot, to, &mut scratch.seen);
         self.origin.worker.put_back(scratch);
         after
     }
@@ -210,7 +224,10 @@ impl Client {
                 let parsed = request::parse(self.buffer.data(), limits, self.origin.tls.is_some(), |request| {
                     let Origin { address, tls, version, .. } = &self.origin;
                     let from = From { address, tls: tls.as_deref(), version: *version };
-                    plan(request, snapshot, listener, from, scratch)
+                    let plan = plan(request, snapshot, listener, from, scratch);
+                    let to = plan.as_ref().ok().map(|plan| plan.to);
+                    snapshot.accounts[listener].see(request, self.buffer.data(), *version, to, &mut scratch.seen);
+                    plan
                 });
                 if let Some((plan, length)) = parsed.map_err(NoRequest::Rejected)? {
                     self.buffer.consume(length);
@@ -259,7 +276,7 @@ impl Client {
         route: &Route,
         scratch: &mut Scratch,
     ) -> After {
-        let Scratch { head, key, spool, tail, added, out, .. } = scratch;
+        let Scratch { head, key, spool, tail, added, out, seen, .. } = scratch;
         let pages = &route.error_pages;
         let mut continued = false;
         let outgoing = if (forward.request_buffering && !plan.streams) || !plan.has_body() {
@@ -284,6 +301,7 @@ impl Client {
             outgoing,
             edits: &route.response_headers,
             added,
+            seen,
             continued,
             interims: 0,
             answered: false,
@@ -301,6 +319,7 @@ impl Client {
             }
             Outcome::None(end) => return answer::failed(self, plan, end, pages, out).await,
         };
+        self.told.relayed(answer.head.status, answer.out.len());
         if answer.head.upgraded {
             return tunnel(self, answer).await;
         }

@@ -16,6 +16,7 @@ use crate::http1::response::{self, Response};
 use crate::http1::write::{self, Reply};
 use crate::http1::{Body, Reject};
 use crate::idle::Key;
+use crate::log::Seen;
 use crate::outgoing::{Outgoing, SendError, Sent};
 use crate::plan::Plan;
 use crate::stream::Stream;
@@ -129,6 +130,7 @@ pub struct Exchange<'a, 'b> {
     /// What is changed of the response, and the fields that are added to it.
     pub edits: &'a Edits,
     pub added: &'a [u8],
+    pub seen: &'a mut Seen,
     /// A 100 has been sent to the client.
     pub continued: bool,
     pub interims: u32,
@@ -326,6 +328,7 @@ impl Exchange<'_, '_> {
             return Ok(());
         }
         self.continued = self.continued || is_continue;
+        self.client.told.interim(out.len());
         self.client.deadline.set(self.plan.limits.send_timeout);
         match self.client.deadline.within(write_all(&self.client.stream, out)).await {
             Ok(Ok(())) => Ok(()),

@@ -75,6 +75,7 @@ pub async fn serve(
     let answer =
         Answer { status, first, length, file: &file, validators: &validators, vary: files.precompressed, added };
     answer.head(plan.minor, keep_alive, out);
+    client.told.own(status, out.len());
     let length = if plan.is_head { 0 } else { length };
     match send::send(client, &file.opened.file, first..first + length, plan.limits.send_timeout, out).await {
         Ok(()) if keep_alive => After::KeepAlive,

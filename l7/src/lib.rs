@@ -14,20 +14,24 @@
 //! * [`failover`]: what follows a failed try
 //! * [`tls`]: certificates and keys
 //! * `files`: answers from the disk
+//! * [`counters`], [`log`]: what is told of requests; [`account`] gathers it
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 mod answer;
 mod buffer;
 mod client;
 pub mod clock;
 pub mod config;
+pub mod counters;
 mod exchange;
 pub mod failover;
 mod files;
 pub mod http1;
 mod http2;
 mod idle;
+pub mod log;
 pub mod open;
 mod outgoing;
 mod plan;

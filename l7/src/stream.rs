@@ -4,6 +4,7 @@ mod pipe;
 mod secure;
 mod socket;
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
@@ -19,7 +20,14 @@ use socket::Socket;
 
 /// A connection: of TCP with TLS or without, or one within the thread.
 #[derive(Debug)]
-pub struct Stream(Kind);
+pub struct Stream(Kind, Moved);
+
+/// Bytes so far; with TLS those within.
+#[derive(Debug, Default)]
+struct Moved {
+    received: Cell<u64>,
+    sent: Cell<u64>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -31,19 +39,19 @@ enum Kind {
 impl Stream {
     /// An accepted connection, not blocking.
     pub fn new(plain: std::net::TcpStream) -> Self {
-        Self(Kind::Plain(Socket::new(plain)))
+        Self(Kind::Plain(Socket::new(plain)), Moved::default())
     }
 
     /// Two ends of a connection within the thread.
     pub fn pair() -> (Self, Self) {
         let (one, other) = Pipe::pair();
-        (Self(Kind::Pipe(one)), Self(Kind::Pipe(other)))
+        (Self(Kind::Pipe(one), Moved::default()), Self(Kind::Pipe(other), Moved::default()))
     }
 
     /// # Errors
     /// When the server cannot be reached.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        Socket::connect(address).await.map(|socket| Self(Kind::Plain(socket)))
+        Socket::connect(address).await.map(|socket| Self(Kind::Plain(socket), Moved::default()))
     }
 
     /// Puts TLS on top of a plain connection and waits for the end of the handshake. `begun`: what has been read already.
@@ -54,12 +62,12 @@ impl Stream {
         let Kind::Plain(socket) = self.0 else { return Err(ErrorKind::InvalidInput.into()) };
         let secure = Secure::new(socket, session, begun);
         secure.handshake().await?;
-        Ok(Self(Kind::Tls(Box::new(secure))))
+        Ok(Self(Kind::Tls(Box::new(secure)), Moved::default()))
     }
 
     /// The connection; what is left is closed.
     pub fn take(&mut self) -> Self {
-        std::mem::replace(self, Self(Kind::Plain(Socket::default())))
+        std::mem::replace(self, Self(Kind::Plain(Socket::default()), Moved::default()))
     }
 
     /// Whether its bytes are those of the connection, so that the kernel may move them.
@@ -71,6 +79,14 @@ impl Stream {
     pub fn server_name(&self) -> Option<String> {
         match &self.0 {
             Kind::Tls(secure) => secure.server_name(),
+            Kind::Plain(_) | Kind::Pipe(_) => None,
+        }
+    }
+
+    /// As OpenSSL calls it.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        match &self.0 {
+            Kind::Tls(secure) => secure.version(),
             Kind::Plain(_) | Kind::Pipe(_) => None,
         }
     }
@@ -126,10 +142,15 @@ impl Stream {
         let result = match &self.0 {
             Kind::Plain(socket) => socket.try_read(buffer.space()),
             Kind::Tls(secure) => secure.try_read(buffer.space()),
-            Kind::Pipe(pipe) => return pipe.try_read(buffer),
+            Kind::Pipe(pipe) => {
+                return pipe.try_read(buffer).inspect(|length| count(&self.1.received, *length));
+            }
         };
         match result {
-            Ok(length) => buffer.filled(length),
+            Ok(length) => {
+                buffer.filled(length);
+                count(&self.1.received, length);
+            }
             Err(_) => buffer.release(),
         }
         result
@@ -152,20 +173,39 @@ impl Stream {
     /// # Errors
     /// `WouldBlock` when nothing can be sent now; the same bytes have to be offered again then, if any.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0 {
+        let written = match &self.0 {
             Kind::Plain(socket) => socket.try_write(bytes),
             Kind::Tls(secure) => secure.try_write_vectored(&[IoSlice::new(bytes)]),
             Kind::Pipe(pipe) => pipe.try_write(bytes),
-        }
+        }?;
+        self.has_sent(written);
+        Ok(written)
     }
 
     /// As [`Self::try_write`].
     pub fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &self.0 {
+        let written = match &self.0 {
             Kind::Plain(socket) => socket.try_write_vectored(bytes),
             Kind::Tls(secure) => secure.try_write_vectored(bytes),
             Kind::Pipe(pipe) => pipe.try_write_vectored(bytes),
-        }
+        }?;
+        self.has_sent(written);
+        Ok(written)
+    }
+
+    /// Bytes that have been read.
+    pub fn received(&self) -> u64 {
+        self.1.received.get()
+    }
+
+    /// Bytes that have been written.
+    pub fn sent(&self) -> u64 {
+        self.1.sent.get()
+    }
+
+    /// The kernel has moved so many bytes into it (see [`Self::try_io`]).
+    pub fn has_sent(&self, length: usize) {
+        count(&self.1.sent, length);
     }
 
     /// Does something with the descriptor that may find it not ready; then the reactor is asked again. For plain connections.
@@ -225,4 +265,8 @@ impl Stream {
             Kind::Pipe(_) => false,
         }
     }
+}
+
+fn count(bytes: &Cell<u64>, more: usize) {
+    bytes.set(bytes.get() + more as u64);
 }

@@ -34,7 +34,10 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
     let begun = micros();
     let mut pick = match upstream.pick(&mut attempts, &key, begun / 1000) {
         Ok(pick) => pick,
-        Err(none) => return Outcome::None(End::Status(no_server(none))),
+        Err(none) => {
+            exchange.seen.tried(None, Some(no_server(none)), begun, 0);
+            return Outcome::None(End::Status(no_server(none)));
+        }
     };
     let mut asked = begun;
     let mut fresh = false;
@@ -44,6 +47,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
     loop {
         let result = exchange.ask(&to(upstream, &pick), fresh, std::mem::take(&mut out)).await;
         let now = micros();
+        exchange.seen.tried(Some(pick.server().address()), shown(&result), asked, now - asked);
         let (latency, now) = (now - std::mem::replace(&mut asked, now), now / 1000);
         let (failure, answer) = match result {
             Ok(answer) if !failover::is_failure(policy, answer.head.status) => {
@@ -76,6 +80,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
             tracing::debug!(upstream = %upstream.config().name, server = %pick.server().name(), ?failure, "a try failed");
         }
         if next == Next::SameServer {
+            exchange.seen.forget_try();
             fresh = true;
             continue;
         }
@@ -102,6 +107,15 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
 pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
     let config = upstream.config();
     To { address: pick.server().address(), tls: config.tls.as_ref(), http2: config.http2, keepalive: config.keepalive }
+}
+
+/// What the log says of a try.
+fn shown(result: &Result<Answer, Failed>) -> Option<u16> {
+    match result {
+        Ok(answer) => Some(answer.head.status),
+        Err(Failed::Server(failure)) => Some(failover::status(*failure)),
+        Err(Failed::Rejected(_) | Failed::Client | Failed::Own(_)) => None,
+    }
 }
 
 fn no_server(none: NoServer) -> u16 {

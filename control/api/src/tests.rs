@@ -102,7 +102,16 @@ fn status_has_the_documented_shape() {
         proxy: Proxy {
             workers: vec![ProxyWorker { id: 0, core: Some(1) }],
             connections: 7,
-            listeners: vec![ProxyListener { name: "http".into(), addresses: vec![addr("[::]:80")] }],
+            listeners: vec![ProxyListener {
+                name: "http".into(),
+                addresses: vec![addr("[::]:80")],
+                connections: 6,
+                requests: [1, 2, 3, 4, 5].into(),
+                bytes_in: 8,
+                bytes_out: 9,
+                routes: vec![ProxyRoute { route: "h/".into(), bytes_out: 4, ..ProxyRoute::default() }],
+            }],
+            access_logs: vec![AccessLog { path: "stdout".into(), lines: 3, dropped: 1 }],
             upstreams: vec![UpstreamSummary { name: "app".into(), servers_up: 1, servers: 2, in_flight: 3 }],
         },
         last_reload: Some(LastReload {
@@ -119,7 +128,11 @@ fn status_has_the_documented_shape() {
                 "interfaces":[{"name":"eth0","mode":"native","queues":4,"mtu":1500,"present":true}],
                 "connections":10,"capacity":1000,"drops":{"bad_checksum":2},"frames":{"accounted":8704,"total":8704}},
             "services":[],
-            "proxy":{"workers":[{"id":0,"core":1}],"connections":7,"listeners":[{"name":"http","addresses":["[::]:80"]}],
+            "proxy":{"workers":[{"id":0,"core":1}],"connections":7,"listeners":[{"name":"http","addresses":["[::]:80"],
+                "connections":6,"requests":{"1xx":1,"2xx":2,"3xx":3,"4xx":4,"5xx":5},"bytes_in":8,"bytes_out":9,"routes":[
+                    {"route":"h/","requests":{"1xx":0,"2xx":0,"3xx":0,"4xx":0,"5xx":0},"bytes_in":0,"bytes_out":4,
+                    "duration":{"count":0,"sum_s":0.0,"buckets":[]}}]}],
+                "access_logs":[{"path":"stdout","lines":3,"dropped":1}],
                 "upstreams":[{"name":"app","servers_up":1,"servers":2,"in_flight":3}]},
             "last_reload":{"at":"2026-01-02T03:04:05Z","unix_s":1_767_323_045,"ok":true,"message":"nothing changed"}})
     );

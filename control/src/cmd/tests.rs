@@ -2,10 +2,10 @@
 
 use clap::CommandFactory;
 use headgate_api::{
-    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, NodeState, Problem, Protocol,
-    Proxy, ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service, ServiceSummary,
-    Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, UpstreamSummary, Upstreams,
-    VERSION, Worker, XdpMode,
+    AccessLog, Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, NodeState, Problem,
+    Protocol, Proxy, ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service,
+    ServiceSummary, Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState,
+    UpstreamSummary, Upstreams, VERSION, Worker, XdpMode,
 };
 
 use super::output::Paint;
@@ -197,7 +197,16 @@ fn status() -> Status {
             listeners: vec![ProxyListener {
                 name: "http".into(),
                 addresses: vec!["0.0.0.0:80".parse().unwrap(), "[::]:80".parse().unwrap()],
+                connections: 1234,
+                requests: [1, 1_234_567, 56, 789, 12_345].into(),
+                bytes_in: 0,
+                bytes_out: 0,
+                routes: vec![],
             }],
+            access_logs: vec![
+                AccessLog { path: "stdout".into(), lines: 1_234_567, dropped: 0 },
+                AccessLog { path: "/var/log/headgate/access.log".into(), lines: 7, dropped: 65 },
+            ],
             upstreams: vec![
                 UpstreamSummary { name: "app".into(), servers_up: 1, servers: 2, in_flight: 56 },
                 UpstreamSummary { name: "static".into(), servers_up: 3, servers: 3, in_flight: 0 },

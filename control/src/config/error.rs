@@ -198,6 +198,10 @@ pub enum Advice {
     CaIgnored,
     #[error("{0} is no folder now: requests will be answered with 404 until it is")]
     RootMissing(String),
+    #[error("{0} is no folder now: the log cannot be opened until it is")]
+    LogFolderMissing(String),
+    #[error("ignored: only format = \"json\" has fields")]
+    FieldsIgnored,
     #[error("interfaces are not used: there is no [[service]]")]
     InterfacesUnused,
 }

@@ -233,6 +233,13 @@ impl<'a, 'i> Value<'a, 'i> {
         }
     }
 
+    /// Refuses a word that is none of these.
+    pub fn not_one_of<T>(&self, word: &str, words: impl Iterator<Item = &'static str>) -> Option<T> {
+        let allowed: Vec<_> = words.collect();
+        let nearest = nearest(word, &allowed);
+        self.refuse(Problem::NotOneOf { value: quoted(word), allowed, nearest })
+    }
+
     /// The elements of an array, each with a place of its own.
     pub fn items(&self, expected: &'static str) -> Option<Vec<Value<'a, 'i>>> {
         let Some(array) = self.node.get_ref().as_array() else { return self.wrong_type(expected) };
@@ -278,6 +285,14 @@ impl<'a, 'i> Value<'a, 'i> {
 
     pub fn is_string(&self) -> bool {
         self.node.get_ref().is_str()
+    }
+
+    pub fn is_table(&self) -> bool {
+        self.node.get_ref().is_table()
+    }
+
+    pub fn is_false(&self) -> bool {
+        self.node.get_ref().as_bool() == Some(false)
     }
 
     pub fn place(&self) -> &Place {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use headgate_l7::config::{Conditions, FieldMatch, Host, Path, Pattern, Rewrite, Template};
+use headgate_l7::config::{Host, Path, Pattern, Rewrite, Template};
 use headgate_l7::http1::field::{self, Class};
 
 use super::model::{Ports, Prefix, ServiceAddress};
@@ -143,36 +143,6 @@ pub(super) fn route_path(text: &str) -> Result<Path, &'static str> {
 
 fn pattern(text: &str) -> Result<Pattern, &'static str> {
     Pattern::new(text.trim_start()).map_err(|_| "it is not a regular expression that is supported")
-}
-
-/// Host and path of a route as they are written.
-pub(super) fn show_match(host: &Host, path: &Path) -> String {
-    let host = match host {
-        Host::Any => String::new(),
-        Host::Exact(host) => host.clone(),
-        Host::Wildcard(suffix) => format!("*{suffix}"),
-        Host::Pattern(pattern) => format!("~ {} ", pattern.as_str()),
-    };
-    match path {
-        Path::Exact(path) => format!("{host}= {path}"),
-        Path::Prefix(path) => format!("{host}{path}"),
-        Path::Pattern(pattern) => format!("{host}~ {}", pattern.as_str()),
-    }
-}
-
-/// The conditions of a route in words; nothing where there are none.
-pub(super) fn show_conditions(conditions: &Conditions) -> String {
-    let mut all = Vec::new();
-    if !conditions.methods.is_empty() {
-        all.push(conditions.methods.join("|"));
-    }
-    all.extend(conditions.fields.iter().map(|(name, wanted)| match wanted {
-        FieldMatch::Present => format!("{name} there"),
-        FieldMatch::Absent => format!("{name} not there"),
-        FieldMatch::Exact(value) => format!("{name} = {value:?}"),
-        FieldMatch::Pattern(pattern) => format!("{name} ~ {}", pattern.as_str()),
-    }));
-    if all.is_empty() { String::new() } else { format!(" [{}]", all.join(", ")) }
 }
 
 /// Where a redirect leads.

@@ -1,5 +1,7 @@
 //! The proxy under the control thread: its pool of workers, runtime changes of its servers, and what is shown of it.
 
+mod listeners;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -8,14 +10,11 @@ use headgate_api as api;
 use headgate_api::{ErrorKind, Response, ServerChange};
 use headgate_l7::clock::millis;
 use headgate_l7::config;
+use headgate_l7::counters::DURATION_BOUNDS;
 use headgate_l7::upstream::{Admin, Distribution, Server, State, Upstream};
 use headgate_l7::worker::Pool;
 
 use crate::config::model::{self, Workers, balance_word};
-
-/// Microseconds; the bounds that Prometheus' clients have by default, and one below for servers on the same host.
-const LATENCY_BOUNDS: [u64; 12] =
-    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
 
 /// Without listeners there is no pool.
 #[derive(Debug, Default)]
@@ -122,10 +121,6 @@ impl Proxy {
         let Some(pool) = &self.pool else { return api::Proxy::default() };
         let (snapshot, now) = (pool.snapshot(), millis());
         let worker = |(id, core): (u32, &Option<usize>)| api::ProxyWorker { id, core: core.map(|core| core as u32) };
-        let listener = |listener: &config::Listener| api::ProxyListener {
-            name: listener.name.clone(),
-            addresses: listener.addresses.clone(),
-        };
         let upstream = |upstream: &std::sync::Arc<Upstream>| api::UpstreamSummary {
             name: upstream.config().name.clone(),
             servers_up: upstream.servers().iter().filter(|server| server.state(now) == State::Up).count() as u64,
@@ -135,8 +130,16 @@ impl Proxy {
         api::Proxy {
             workers: (0..).zip(&self.cores).map(worker).collect(),
             connections: pool.connections(),
-            listeners: snapshot.listeners.iter().map(|(config, _)| listener(config)).collect(),
+            listeners: listeners::listeners(&snapshot),
             upstreams: snapshot.upstreams.iter().map(upstream).collect(),
+            access_logs: listeners::access_logs(pool.logs()),
+        }
+    }
+
+    /// Opens the files of access logs again.
+    pub fn reopen_logs(&self) {
+        if let Some(pool) = &self.pool {
+            pool.reopen_logs();
         }
     }
 
@@ -212,7 +215,7 @@ fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {
         failures: server.failures(),
         retries: server.passed_on(),
         latency_ms: millis(0.5).zip(millis(0.99)).map(|(p50, p99)| api::Latency { p50, p99 }),
-        latency: server.latency_histogram(&LATENCY_BOUNDS).map(histogram),
+        latency: server.latency_histogram(&DURATION_BOUNDS).map(histogram),
     }
 }
 
@@ -222,7 +225,7 @@ fn histogram(latencies: Distribution) -> api::Histogram {
     api::Histogram {
         count: latencies.count,
         sum_s: seconds(latencies.sum),
-        buckets: LATENCY_BOUNDS.iter().zip(latencies.not_above).map(bucket).collect(),
+        buckets: DURATION_BOUNDS.iter().zip(latencies.not_above).map(bucket).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Routes: which requests, and what is done with them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::bytes::Regex;
@@ -9,6 +10,7 @@ use super::files::{ErrorPages, Files};
 use super::rewrite::Rewrite;
 use super::template::Template;
 use crate::http1::request::Request;
+use crate::log::AccessLog;
 
 /// What requests look like and where they go. Of the routes that fit a request the most specific one is taken: by host (exact, longest
 /// wildcard, pattern, any), then by path (exact, pattern, longest prefix), then the first of the file; those whose conditions do not hold
@@ -23,6 +25,8 @@ pub struct Route {
     pub error_pages: ErrorPages,
     /// Of all responses.
     pub response_headers: Edits,
+    /// That of the listener, or its own; `None`: its requests are not logged.
+    pub access_log: Option<Arc<AccessLog>>,
 }
 
 /// What else must hold of a request; all of it.
@@ -48,6 +52,21 @@ impl Conditions {
         self.methods.is_empty() && self.fields.is_empty()
     }
 
+    /// In words; nothing where there are none.
+    fn label(&self) -> String {
+        let mut all = Vec::new();
+        if !self.methods.is_empty() {
+            all.push(self.methods.join("|"));
+        }
+        all.extend(self.fields.iter().map(|(name, wanted)| match wanted {
+            FieldMatch::Present => format!("{name} there"),
+            FieldMatch::Absent => format!("{name} not there"),
+            FieldMatch::Exact(value) => format!("{name} = {value:?}"),
+            FieldMatch::Pattern(pattern) => format!("{name} ~ {}", pattern.as_str()),
+        }));
+        if all.is_empty() { String::new() } else { format!(" [{}]", all.join(", ")) }
+    }
+
     pub fn hold(&self, request: &Request<'_>) -> bool {
         let method = self.methods.is_empty() || self.methods.iter().any(|method| method.as_bytes() == request.method);
         method
@@ -61,6 +80,22 @@ impl Conditions {
                     FieldMatch::Pattern(pattern) => values.any(|value| pattern.is_match(value)),
                 }
             })
+    }
+}
+
+/// Host, path and conditions of a route as they are written: what it is called.
+pub fn label(host: &Host, path: &Path, conditions: &Conditions) -> String {
+    let host = match host {
+        Host::Any => String::new(),
+        Host::Exact(host) => host.clone(),
+        Host::Wildcard(suffix) => format!("*{suffix}"),
+        Host::Pattern(pattern) => format!("~ {} ", pattern.as_str()),
+    };
+    let conditions = conditions.label();
+    match path {
+        Path::Exact(path) => format!("{host}= {path}{conditions}"),
+        Path::Prefix(path) => format!("{host}{path}{conditions}"),
+        Path::Pattern(pattern) => format!("{host}~ {}{conditions}", pattern.as_str()),
     }
 }
 

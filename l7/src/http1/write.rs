@@ -218,6 +218,12 @@ pub fn write_name(name: &[u8], out: &mut Vec<u8>) {
 pub fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
+    write_number(value, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a number in digits.
+pub fn write_number(value: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = value;
@@ -230,7 +236,6 @@ pub fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a Connection field names this one.

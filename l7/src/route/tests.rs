@@ -9,6 +9,7 @@ fn route(host: Host, path: Path) -> Route {
         action: Action::Respond { status: 200, body: String::new() },
         error_pages: ErrorPages::default(),
         response_headers: Edits::default(),
+        access_log: None,
     }
 }
 

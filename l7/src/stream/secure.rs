@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::task::{Context, Poll, ready};
 
-use rustls::Connection;
+use rustls::{Connection, ProtocolVersion};
 
 use super::socket::Socket;
 use crate::buffer::Buffer;
@@ -74,6 +74,14 @@ impl Secure {
     /// Whether this protocol was chosen (ALPN, RFC 7301).
     pub fn has_agreed_on(&self, protocol: &[u8]) -> bool {
         self.state.borrow().session.alpn_protocol() == Some(protocol)
+    }
+
+    pub fn version(&self) -> Option<&'static str> {
+        match self.state.borrow().session.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+            ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            _ => None,
+        }
     }
 
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

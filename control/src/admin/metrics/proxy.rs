@@ -1,6 +1,6 @@
 //! The proxy: its clients, upstreams and their servers.
 
-use headgate_api::{Proxy, Upstream, UpstreamServer, UpstreamState};
+use headgate_api::{AccessLog, Proxy, ProxyRoute, RequestsByClass, Upstream, UpstreamServer, UpstreamState};
 
 use super::Number;
 use crate::admin::exposition::{Exposition, Metric, counter, gauge, histogram};
@@ -8,6 +8,11 @@ use crate::admin::exposition::{Exposition, Metric, counter, gauge, histogram};
 const WORKERS: Metric = gauge("headgate_proxy_workers", "Worker threads of the proxy.");
 const CLIENTS: Metric = gauge("headgate_proxy_client_connections", "Connections of clients.");
 const LISTENER: Metric = gauge("headgate_proxy_listener_info", "An address that a listener has.");
+const OPEN: Metric = gauge("headgate_proxy_listener_connections", "Connections that clients have with a listener.");
+const REQUESTS: Metric = counter("headgate_proxy_requests_total", "Requests by the class of their status.");
+const BYTES: Metric = counter("headgate_proxy_bytes_total", "Bytes from and to clients.");
+const SECONDS: Metric =
+    histogram("headgate_proxy_request_seconds", "From the first byte of a request to the end of its response.");
 const UPSTREAM: Metric = gauge("headgate_upstream_info", "An upstream as it is configured.");
 const STATE: Metric = gauge("headgate_upstream_server_state", "1 for the state a server is in.");
 const LATENCY: Metric = histogram("headgate_upstream_server_response_seconds", "Time until a response began.");
@@ -35,6 +40,15 @@ const NUMBERS: [Number<UpstreamServer>; 7] = [
     ),
 ];
 
+/// A number of an access log.
+const LOG_NUMBERS: [Number<AccessLog>; 2] = [
+    (counter("headgate_proxy_access_log_lines_total", "Lines that an access log has got."), |log| log.lines),
+    (
+        counter("headgate_proxy_access_log_dropped_lines_total", "Lines that could not be written to an access log."),
+        |log| log.dropped,
+    ),
+];
+
 pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream]) {
     out.single(WORKERS, proxy.workers.len() as u64);
     out.single(CLIENTS, proxy.connections);
@@ -42,6 +56,13 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
     for listener in &proxy.listeners {
         for address in &listener.addresses {
             family.sample(&[("listener", &listener.name), ("address", &address.to_string())], true);
+        }
+    }
+    write_requests(out, proxy);
+    for (metric, number) in LOG_NUMBERS {
+        let mut family = out.family(metric);
+        for log in &proxy.access_logs {
+            family.sample(&[("path", &log.path)], number(log));
         }
     }
     let mut family = out.family(UPSTREAM);
@@ -67,6 +88,35 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
             family.histogram(&[("upstream", &upstream.name), ("server", &address)], latency);
         }
     }
+}
+
+fn write_requests(out: &mut Exposition, proxy: &Proxy) {
+    let mut family = out.family(OPEN);
+    for listener in &proxy.listeners {
+        family.sample(&[("listener", &listener.name)], listener.connections);
+    }
+    let mut family = out.family(REQUESTS);
+    for (labels, route) in routes(proxy) {
+        for (class, requests) in RequestsByClass::CLASSES.into_iter().zip(route.requests.to_array()) {
+            family.sample(&[labels[0], labels[1], ("class", class)], requests);
+        }
+    }
+    let mut family = out.family(BYTES);
+    for (labels, route) in routes(proxy) {
+        family.sample(&[labels[0], labels[1], ("direction", "in")], route.bytes_in);
+        family.sample(&[labels[0], labels[1], ("direction", "out")], route.bytes_out);
+    }
+    let mut family = out.family(SECONDS);
+    for (labels, route) in routes(proxy) {
+        family.histogram(&labels, &route.duration);
+    }
+}
+
+fn routes(proxy: &Proxy) -> impl Iterator<Item = ([(&'static str, &str); 2], &ProxyRoute)> {
+    let listeners = proxy.listeners.iter();
+    listeners.flat_map(|listener| {
+        listener.routes.iter().map(|route| ([("listener", &*listener.name), ("route", &*route.route)], route))
+    })
 }
 
 fn servers(upstreams: &[Upstream]) -> impl Iterator<Item = (&Upstream, &UpstreamServer, String)> {

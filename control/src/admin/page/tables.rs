@@ -1,6 +1,8 @@
 //! The page's sections. One that would be empty is left out.
 
-use headgate_api::{Dataplane, Proxy, Server, ServerState, Service, Upstream, UpstreamServer, UpstreamState};
+use headgate_api::{
+    Dataplane, Proxy, RequestsByClass, Server, ServerState, Service, Upstream, UpstreamServer, UpstreamState,
+};
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
@@ -63,9 +65,14 @@ pub(super) fn listeners(html: &mut Html, proxy: &Proxy) {
     html.text(&format!("{} connections of clients, {workers} workers", short(proxy.connections))).raw("</p>");
     let rows = proxy.listeners.iter().map(|listener| {
         let addresses: Vec<String> = listener.addresses.iter().map(ToString::to_string).collect();
-        vec![Cell::text(&listener.name), Cell::text(addresses.join(", "))]
+        let mut row =
+            vec![Cell::text(&listener.name), Cell::text(addresses.join(", ")), Cell::number(listener.connections)];
+        row.extend(listener.requests.to_array().map(Cell::number));
+        row.extend([Cell::number(listener.bytes_in), Cell::number(listener.bytes_out)]);
+        row
     });
-    html.table(&["Listener", "Addresses"], rows).raw("</section>");
+    let heads = [&["Listener", "Addresses", "Connections"][..], &RequestsByClass::CLASSES, &["Bytes in", "Bytes out"]];
+    html.table(&heads.concat(), rows).raw("</section>");
 }
 
 pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {

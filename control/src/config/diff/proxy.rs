@@ -1,12 +1,13 @@
 //! What a reload changes of the proxy.
 
 use headgate_l7::config::{
-    Action, Balance, Edits, ErrorPages, HashKey, Limits, Listener, Proxy, Retry, Server, Template, Upstream,
+    Action, Balance, Edits, ErrorPages, HashKey, Limits, Listener, Proxy, Retry, Server, Template, Upstream, label,
 };
+use headgate_l7::log::AccessLog;
 
 use super::{Change, Kind, Row, Servers, list, named};
 use crate::config::model::balance_word;
-use crate::config::text::{show_conditions, show_duration, show_match, show_size};
+use crate::config::text::{show_duration, show_size};
 
 const UPSTREAMS: Kind<Upstream, Server> = Kind {
     word: "upstream",
@@ -50,6 +51,7 @@ struct Shown {
     proxy_protocol: bool,
     limits: Limits,
     error_pages: String,
+    access_log: String,
     routes: Vec<String>,
 }
 
@@ -70,6 +72,7 @@ const LISTENER: &[Row<Shown>] = &[
     ("limits.send_timeout", |l| show_duration(l.limits.send_timeout)),
     ("limits.keep_alive", |l| show_duration(l.limits.keep_alive)),
     ("error_pages", |l| l.error_pages.clone()),
+    ("access_log", |l| l.access_log.clone()),
     ("route", |l| list(&l.routes)),
 ];
 
@@ -79,8 +82,8 @@ pub(super) fn diff(old: &Proxy, new: &Proxy, changes: &mut Vec<Change>) {
 }
 
 fn shown(proxy: &Proxy) -> Vec<Shown> {
-    let route = |route: &headgate_l7::config::Route, outer: &ErrorPages| {
-        let place = show_match(&route.host, &route.path) + &show_conditions(&route.conditions);
+    let route = |route: &headgate_l7::config::Route, outer: &Listener| {
+        let place = label(&route.host, &route.path, &route.conditions);
         let action = match &route.action {
             Action::Proxy(forward) => {
                 let times = forward.timeouts;
@@ -106,10 +109,14 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
             ),
         };
         let action = action + &edits(&route.response_headers, None);
-        if route.error_pages == *outer {
-            return format!("{place} => {action}");
+        let mut shown = format!("{place} => {action}");
+        if route.error_pages != outer.error_pages {
+            shown = format!("{shown}, pages {}", pages(&route.error_pages));
         }
-        format!("{place} => {action}, pages {}", pages(&route.error_pages))
+        if route.access_log != outer.access_log {
+            shown = format!("{shown}, log {}", log(route.access_log.as_deref()));
+        }
+        shown
     };
     let listener = |listener: &Listener| Shown {
         name: listener.name.clone(),
@@ -118,7 +125,8 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
         proxy_protocol: listener.proxy_protocol,
         limits: listener.limits,
         error_pages: pages(&listener.error_pages),
-        routes: listener.routes.iter().map(|r| route(r, &listener.error_pages)).collect(),
+        access_log: log(listener.access_log.as_deref()),
+        routes: listener.routes.iter().map(|r| route(r, listener)).collect(),
     };
     proxy.listeners.iter().map(listener).collect()
 }
@@ -147,6 +155,10 @@ fn retry_on(retry: &Retry) -> String {
     let named = [("error", retry.on_error), ("timeout", retry.on_timeout), ("invalid_header", retry.on_invalid_header)];
     let words = named.iter().filter(|(_, on)| *on).map(|(word, _)| (*word).to_owned());
     list(&words.chain(retry.on_status.iter().map(|status| format!("http_{status}"))).collect::<Vec<_>>())
+}
+
+fn log(log: Option<&AccessLog>) -> String {
+    log.map_or("off".to_owned(), |log| format!("{} ({})", log.destination, log.format.as_str()))
 }
 
 fn pages(pages: &ErrorPages) -> String {

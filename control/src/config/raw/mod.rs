@@ -7,8 +7,8 @@ mod service;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
 pub(super) use proxy::{
-    Certificate, ErrorPages, Files, Hash, HeaderEdits, Limits, Listener, ListenerTls, Proxy, Retry, Route, Upstream,
-    UpstreamServer, UpstreamTls,
+    AccessLog, Certificate, ErrorPages, Files, Hash, HeaderEdits, Limits, LineFormat, Listener, ListenerTls, Proxy,
+    Retry, Route, Upstream, UpstreamServer, UpstreamTls,
 };
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 
@@ -60,6 +60,7 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("listener.tls", &proxy::tls::LISTENER_TLS),
     ("listener.tls.certificates", &proxy::tls::CERTIFICATE),
     ("listener.limits", &proxy::listener::LIMITS),
+    ("listener.access_log", &proxy::log::ACCESS_LOG),
     ("listener.route", &proxy::route::ROUTE),
     ("listener.route.timeouts", &proxy::route::ROUTE_TIMEOUTS),
     ("listener.route.respond", &proxy::route::RESPOND),

@@ -2,6 +2,7 @@
 
 mod files;
 mod listener;
+mod log;
 mod route;
 mod tls;
 mod upstream;

@@ -128,6 +128,7 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
         action,
         error_pages: ErrorPages::default(),
         response_headers: Edits::default(),
+        access_log: None,
     };
     let mut routes = vec![route("/", Action::Proxy(forward))];
     if index == 1 {
@@ -142,6 +143,7 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
         http2: false,
         proxy_protocol: false,
         error_pages: ErrorPages::default(),
+        access_log: None,
     }
 }
 

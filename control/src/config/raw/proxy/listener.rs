@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::TIMEOUT;
 use super::files::{ErrorPages, error_pages};
+use super::log::{AccessLog, access_log};
 use super::route::{ROUTE, Route};
 use super::tls::{LISTENER_TLS, ListenerTls};
 use crate::config::error::Place;
@@ -13,7 +14,7 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static LISTENER: Keys = Keys {
-    supported: &["name", "address", "tls", "http2", "proxy_protocol", "limits", "error_pages", "route"],
+    supported: &["name", "address", "tls", "http2", "proxy_protocol", "limits", "error_pages", "access_log", "route"],
     later: &["protocol"],
 };
 pub(in crate::config) static LIMITS: Keys = Keys {
@@ -45,6 +46,7 @@ pub(in crate::config) struct Listener {
     pub proxy_protocol: Field<bool>,
     pub limits: Option<Limits>,
     pub error_pages: ErrorPages,
+    pub access_log: Field<Option<AccessLog>>,
     pub routes: Vec<Route>,
 }
 
@@ -72,6 +74,7 @@ impl Listener {
             proxy_protocol: section.field("proxy_protocol", Value::boolean),
             limits: section.section("limits", &LIMITS).map(|s| Limits::read(&s)),
             error_pages: error_pages(section),
+            access_log: access_log(section),
             routes: section.sections("route", &ROUTE).iter().map(Route::read).collect(),
         }
     }

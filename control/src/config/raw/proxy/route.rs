@@ -7,6 +7,7 @@ use headgate_l7::config::{FieldMatch, Host, Path, Rewrite, Template};
 use super::TIMEOUT;
 use super::edits::{EDITS, HeaderEdits, conditions};
 use super::files::{ErrorPages, Files, error_pages};
+use super::log::{AccessLog, access_log};
 use crate::config::error::{Place, Problem};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
@@ -31,6 +32,7 @@ pub(in crate::config) static ROUTE: Keys = Keys {
         "follow_symlinks",
         "precompressed",
         "error_pages",
+        "access_log",
     ],
     later: &[],
 };
@@ -55,6 +57,7 @@ pub(in crate::config) struct Route {
     pub response_headers: HeaderEdits,
     pub files: Files,
     pub error_pages: ErrorPages,
+    pub access_log: Field<Option<AccessLog>>,
 }
 
 pub(in crate::config) struct Respond {
@@ -104,6 +107,7 @@ impl Route {
                 .map_or_else(HeaderEdits::default, |s| HeaderEdits::read(&s, false)),
             files: Files::read(section),
             error_pages: error_pages(section),
+            access_log: access_log(section),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! Routes.
 
-use headgate_l7::config::{Action, Conditions, ErrorPages, Forward, Host, Path, Route, Timeouts};
+use std::sync::Arc;
+
+use headgate_l7::config::{Action, Conditions, ErrorPages, Forward, Host, Path, Route, Timeouts, label};
+use headgate_l7::log::AccessLog;
 
 use super::Known;
 use super::files::{error_pages, files};
+use super::log::access_log;
 use crate::config::error::{Advice, Findings, Problem};
 use crate::config::raw::{self, HeaderEdits};
 use crate::config::reader::Field;
-use crate::config::text;
 use crate::config::validate::Unique;
 
 const REDIRECT: u16 = 302;
@@ -16,7 +19,7 @@ pub(super) fn route(
     raw: raw::Route,
     known: &mut Known,
     seen: &mut Unique<String>,
-    outer: &ErrorPages,
+    (outer, outer_log): (&ErrorPages, Option<&Arc<AccessLog>>),
     findings: &Findings,
 ) -> Option<Route> {
     let known_match = !matches!(raw.host, Field::Invalid) && !matches!(raw.path, Field::Invalid);
@@ -27,8 +30,7 @@ pub(super) fn route(
         fields: raw.headers.or(Vec::new()),
     };
     if known_match {
-        let place = text::show_match(&host, &path) + &text::show_conditions(&conditions);
-        seen.insert(&place, &raw.place, findings);
+        seen.insert(&label(&host, &path, &conditions), &raw.place, findings);
     }
     let proxied = !matches!(raw.upstream, Field::Absent(_));
     let redirected = !matches!(raw.redirect, Field::Absent(_));
@@ -56,6 +58,7 @@ pub(super) fn route(
         (at.value.location.required("a location such as \"https://$host$request_uri\"", findings), at.value.status)
     });
     let error_pages = error_pages(raw.error_pages, findings).within(outer);
+    let access_log = access_log(raw.access_log, outer_log, findings);
     let files = files(raw.files, findings);
     let action = if let Some(files) = files {
         Action::Files(files)
@@ -70,5 +73,5 @@ pub(super) fn route(
         Action::Redirect { status: status.or(REDIRECT), location: location?.value }
     };
     let response_headers = raw.response_headers.edits;
-    Some(Route { host, path, conditions, action, error_pages, response_headers })
+    Some(Route { host, path, conditions, action, error_pages, response_headers, access_log })
 }
