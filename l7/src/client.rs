@@ -1,7 +1,7 @@
 //! A client's connection, and the way of a request: its head is read and understood ([`crate::plan`]), its body taken in
 //! ([`crate::receive`]), servers are asked ([`crate::tries`]), and the answer of one is passed on ([`crate::relay`]).
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -343,6 +343,20 @@ impl Client {
             Relayed::Whole => After::Linger,
             Relayed::Truncated | Relayed::ClientGone => After::Reset,
         }
+    }
+
+    /// Takes what the client sends while it is answered; its silence after the request is no reason to stop.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn read_meanwhile(&mut self) -> Result<(), ()> {
+        match self.stream.try_read(&mut self.buffer) {
+            Ok(0) => self.half_closed = true,
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => return Err(()),
+        }
+        Ok(())
     }
 
     /// Lets the client read the last answer: a close with unread data would destroy it on its way.

@@ -16,7 +16,7 @@ pub use files::{ErrorPage, ErrorPages, Files};
 pub use rewrite::Rewrite;
 pub use route::{Action, Conditions, FieldMatch, Forward, Host, Path, Pattern, Route, Timeouts, label};
 pub use template::{Template, UnknownVariable, Values};
-pub use upstream::{Balance, HashKey, Retry, Server, Upstream};
+pub use upstream::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
 use crate::log::AccessLog;
 use crate::tls::Acceptor;

@@ -260,18 +260,11 @@ impl Exchange<'_, '_> {
         }
     }
 
-    /// Takes what the client sends meanwhile; its silence after the request is no reason to stop.
+    /// Takes what the client sends meanwhile.
     fn read_client(&mut self) -> Result<(), Failed> {
-        match self.client.stream.try_read(&mut self.client.buffer) {
-            Ok(0) => {
-                self.client.half_closed = true;
-                // The rest of the body will never come.
-                if self.outgoing.has_all_input() { Ok(()) } else { Err(Failed::Client) }
-            }
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(()),
-            Err(_) => Err(Failed::Client),
-        }
+        self.client.read_meanwhile().map_err(|()| Failed::Client)?;
+        // The rest of the body will never come.
+        if self.client.half_closed && !self.outgoing.has_all_input() { Err(Failed::Client) } else { Ok(()) }
     }
 
     /// Reads, and passes interim responses on; the head of a final response is written to `out`.

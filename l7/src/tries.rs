@@ -1,5 +1,7 @@
 //! Servers are asked for a request, one after another, until one answers or nobody else may be asked.
 
+mod wait;
+
 use std::net::IpAddr;
 
 use crate::answer::End;
@@ -7,7 +9,7 @@ use crate::clock::micros;
 use crate::exchange::{Answer, Exchange, Failed, To};
 use crate::failover::{self, Decision, Failure, Next, Progress, decide};
 use crate::http1::Reject;
-use crate::upstream::{Attempts, Key, NoServer, Pick, Upstream};
+use crate::upstream::{Attempts, Key, Pick, Upstream};
 
 /// Whom to ask.
 #[derive(Debug)]
@@ -32,14 +34,15 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
     let mut running = upstream.enter();
     let mut attempts = Attempts::default();
     let begun = micros();
-    let mut pick = match upstream.pick(&mut attempts, &key, begun / 1000) {
+    let mut pick = match wait::pick(exchange.client, target, &mut attempts, &key, begun / 1000).await {
         Ok(pick) => pick,
-        Err(none) => {
-            exchange.seen.tried(None, Some(no_server(none)), begun, 0);
-            return Outcome::None(End::Status(no_server(none)));
+        Err(end) => {
+            let status = if let End::Status(status) = end { Some(status) } else { None };
+            exchange.seen.tried(None, status, begun, 0);
+            return Outcome::None(end);
         }
     };
-    let mut asked = begun;
+    let mut asked = micros();
     let mut fresh = false;
     let mut out = out;
     // The last response of a server that was no good: better than an error page of ours.
@@ -51,7 +54,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
         let (latency, now) = (now - std::mem::replace(&mut asked, now), now / 1000);
         let (failure, answer) = match result {
             Ok(answer) if !failover::is_failure(policy, answer.head.status) => {
-                pick.succeeded(latency);
+                pick.succeeded(latency, now);
                 return Outcome::Answer(answer, pick);
             }
             Ok(answer) => (Failure::Status(answer.head.status), Some(answer)),
@@ -115,12 +118,5 @@ fn shown(result: &Result<Answer, Failed>) -> Option<u16> {
         Ok(answer) => Some(answer.head.status),
         Err(Failed::Server(failure)) => Some(failover::status(*failure)),
         Err(Failed::Rejected(_) | Failed::Client | Failed::Own(_)) => None,
-    }
-}
-
-fn no_server(none: NoServer) -> u16 {
-    match none {
-        NoServer::Left => 502,
-        NoServer::Busy => 503,
     }
 }

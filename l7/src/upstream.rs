@@ -2,27 +2,32 @@
 //!
 //! * [`server`]: what is known of one server: failures, requests in flight, latency
 //! * `latencies`: their distribution
+//! * [`queue`]: requests that wait for one
 //! * [`balance`]: the algorithms, one file each
 //!
 //! A request asks [`Upstream::pick`] once per try and says how it went. Everything here takes the time as an argument.
 
 pub mod balance;
 mod latencies;
+pub mod queue;
 pub mod server;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config;
 use balance::Group;
 pub use latencies::Distribution;
+use queue::Queue;
 pub use server::{Admin, Server, State};
 
 /// Of the requests that run in an upstream at most this share may be repeats of costly failures (in percent), but always [`BUDGET_FLOOR`]
 /// of them: when everything is slow, repeating everything would make it worse.
 const BUDGET_PERCENT: u32 = 20;
 const BUDGET_FLOOR: u32 = 3;
+/// Milliseconds between two lines of the log about the same upstream.
+const TELL_EVERY: u64 = 1000;
 
 /// An upstream. Cheap to share; a reload makes a new one around the same servers.
 #[derive(Debug)]
@@ -34,6 +39,16 @@ pub struct Upstream {
     servers: Vec<Arc<Server>>,
     requests: AtomicU32,
     repeats: AtomicU32,
+    /// What outlives reloads.
+    lasting: Arc<Lasting>,
+}
+
+#[derive(Debug, Default)]
+struct Lasting {
+    queue: Queue,
+    last_resorts: AtomicU64,
+    /// When the last one was logged, in milliseconds.
+    told: AtomicU64,
 }
 
 /// What hashes are made of.
@@ -60,6 +75,7 @@ pub struct Attempts {
 #[derive(Debug)]
 pub struct Pick<'a> {
     server: &'a Server,
+    queue: &'a Queue,
     /// The one request that finds out whether a server that was out works again.
     probe: bool,
     /// Chosen although it is out, because all are.
@@ -100,7 +116,8 @@ impl Upstream {
             Mutex::new(group)
         };
         let (primaries, backups) = (group(false), group(true));
-        Self { primaries, backups, servers, config, requests: AtomicU32::new(0), repeats: AtomicU32::new(0) }
+        let lasting = before.map(|before| Arc::clone(&before.lasting)).unwrap_or_default();
+        Self { primaries, backups, servers, config, requests: AtomicU32::new(0), repeats: AtomicU32::new(0), lasting }
     }
 
     pub fn config(&self) -> &config::Upstream {
@@ -109,6 +126,15 @@ impl Upstream {
 
     pub fn servers(&self) -> &[Arc<Server>] {
         &self.servers
+    }
+
+    pub fn queue(&self) -> &Queue {
+        &self.lasting.queue
+    }
+
+    /// Requests that went to a server that is out, because all are.
+    pub fn last_resorts(&self) -> u64 {
+        self.lasting.last_resorts.load(Relaxed)
     }
 
     /// Chooses a server for the next try of a request. `now` in milliseconds.
@@ -121,7 +147,7 @@ impl Upstream {
                 // Another request may have become the probe in the meantime.
                 if let Some(probe) = self.servers[index].claim(now) {
                     attempts.mark(index);
-                    return Ok(Pick::new(&self.servers[index], probe, false));
+                    return Ok(Pick::new(&self.servers[index], self.queue(), probe, false));
                 }
             }
             if attempts.in_backups {
@@ -130,17 +156,22 @@ impl Upstream {
             attempts.in_backups = true;
             attempts.walk = balance::Walk::default();
         }
-        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts).ok_or(NoServer::Left) }
+        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts, now).ok_or(NoServer::Left) }
     }
 
     /// All are out: the one whose last failure is longest ago is more use than an error page.
-    fn last_resort(&self, attempts: &mut Attempts) -> Option<Pick<'_>> {
+    fn last_resort(&self, attempts: &mut Attempts, now: u64) -> Option<Pick<'_>> {
         let (index, server) = (0..)
             .zip(&self.servers)
             .filter(|(index, server)| server.may_be_asked() && !attempts.has_tried(*index))
             .min_by_key(|(_, server)| (server.is_backup(), server.last_failure()))?;
         attempts.mark(index);
-        Some(Pick::new(server, true, true))
+        self.lasting.last_resorts.fetch_add(1, Relaxed);
+        let told = self.lasting.told.load(Relaxed);
+        if now >= told + TELL_EVERY && self.lasting.told.compare_exchange(told, now, Relaxed, Relaxed).is_ok() {
+            tracing::warn!(upstream = %self.config.name, server = server.name(), "all servers are out: the one that failed longest ago is asked");
+        }
+        Some(Pick::new(server, self.queue(), true, true))
     }
 
     /// A request begins; dropped with its end. Repeats are allowed by their number.
@@ -191,18 +222,18 @@ impl Attempts {
 }
 
 impl<'a> Pick<'a> {
-    fn new(server: &'a Server, probe: bool, last_resort: bool) -> Self {
+    fn new(server: &'a Server, queue: &'a Queue, probe: bool, last_resort: bool) -> Self {
         server.begin();
-        Self { server, probe, last_resort }
+        Self { server, queue, probe, last_resort }
     }
 
     pub fn server(&self) -> &'a Server {
         self.server
     }
 
-    /// The server has answered properly. `latency` in microseconds until its response began.
-    pub fn succeeded(&self, latency: u64) {
-        self.server.succeeded(self.probe, latency);
+    /// The server has answered properly. `latency` in microseconds until its response began; `now` in milliseconds.
+    pub fn succeeded(&self, latency: u64, now: u64) {
+        self.server.succeeded(self.probe, latency, now);
     }
 
     /// The server has failed.
@@ -214,6 +245,7 @@ impl<'a> Pick<'a> {
 impl Drop for Pick<'_> {
     fn drop(&mut self) {
         self.server.end();
+        self.queue.has_room();
     }
 }
 

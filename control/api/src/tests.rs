@@ -154,7 +154,13 @@ fn upstreams_have_the_documented_shape() {
     };
     let servers =
         vec![server(UpstreamState::Probing, Some(Latency { p50: 0.5, p99: 12.0 })), server(UpstreamState::Down, None)];
-    let upstreams = Upstreams::new(vec![Upstream { name: "app".into(), balance: "ewma".into(), servers }]);
+    let upstreams = Upstreams::new(vec![Upstream {
+        name: "app".into(),
+        balance: "ewma".into(),
+        queue: None,
+        last_resorts: 0,
+        servers,
+    }]);
     assert_eq!(
         round_trip(&upstreams),
         json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","servers":[

@@ -26,7 +26,23 @@ impl Upstreams {
 pub struct Upstream {
     pub name: String,
     pub balance: String,
+    /// Where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<UpstreamQueue>,
+    /// Requests that went to a server that is out, because all are.
+    #[serde(default)]
+    pub last_resorts: u64,
     pub servers: Vec<UpstreamServer>,
+}
+
+/// Requests that had to wait for a server. Counters are since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamQueue {
+    pub waiting: u64,
+    pub queued: u64,
+    pub timed_out: u64,
+    /// That found it full.
+    pub refused: u64,
 }
 
 /// A server of an upstream. Counters are since the start.

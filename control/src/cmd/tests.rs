@@ -258,7 +258,13 @@ fn upstreams_table() {
         server("10.0.0.12:8080", UpstreamState::Down, 12, None),
         server("10.0.0.13:8080", UpstreamState::Drain, 0, None),
     ];
-    let upstream = |name: &str, servers| Upstream { name: name.into(), balance: "round_robin".into(), servers };
+    let upstream = |name: &str, servers| Upstream {
+        name: name.into(),
+        balance: "round_robin".into(),
+        queue: None,
+        last_resorts: 0,
+        servers,
+    };
     let report = |upstreams| upstreams::Report { upstreams: Upstreams::new(upstreams), paint: PLAIN }.to_string();
     let text = report(vec![upstream("app", app), upstream("spare", vec![])]);
     fixture("upstreams.txt", &text);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Request, Response, Upstream, UpstreamState, Upstreams};
+use headgate_api::{Request, Response, Upstream, UpstreamQueue, UpstreamState, Upstreams};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -57,7 +57,15 @@ impl fmt::Display for Report {
             if i > 0 {
                 writeln!(f)?;
             }
-            writeln!(f, "{}: {}", upstream.name, upstream.balance)?;
+            write!(f, "{}: {}", upstream.name, upstream.balance)?;
+            if let Some(queue) = upstream.queue {
+                let UpstreamQueue { waiting, queued, timed_out, refused } = queue;
+                write!(f, "; queue: {waiting} waiting, {queued} queued, {timed_out} timed out, {refused} refused")?;
+            }
+            if upstream.last_resorts > 0 {
+                write!(f, "; {} requests while all servers were out", upstream.last_resorts)?;
+            }
+            writeln!(f)?;
             write!(f, "{}", self.servers(upstream))?;
         }
         Ok(())

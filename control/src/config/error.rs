@@ -151,6 +151,8 @@ pub enum Problem {
     RouteWays,
     #[error("a head must have room for the request line: raise head or lower request_line")]
     HeadBelowLine,
+    #[error("slow_start does not go with balance = \"hash\" or \"ip_hash\", which give each client its server")]
+    SlowStartByHash,
     #[error("cannot read {path}: {why}")]
     Unreadable { path: String, why: String },
     #[error("{0}")]

@@ -11,6 +11,7 @@ use headgate_api::{ErrorKind, Response, ServerChange};
 use headgate_l7::clock::millis;
 use headgate_l7::config;
 use headgate_l7::counters::DURATION_BOUNDS;
+use headgate_l7::upstream::queue::Counts;
 use headgate_l7::upstream::{Admin, Distribution, Server, State, Upstream};
 use headgate_l7::worker::Pool;
 
@@ -43,7 +44,7 @@ impl Proxy {
             return Err(error).context("proxy");
         }
         for server in pool.snapshot().upstreams.iter().flat_map(|upstream| upstream.servers()) {
-            server.set_admin(Admin::Enabled);
+            server.set_admin(Admin::Enabled, millis());
         }
         self.configured = model.config().clone();
         self.weights.clear();
@@ -103,7 +104,7 @@ impl Proxy {
         let snapshot = pool.snapshot();
         let known = snapshot.upstreams.iter().find(|known| known.config().name == upstream)?;
         let server = known.servers().iter().find(|known| known.address() == address)?;
-        server.set_admin(admin);
+        server.set_admin(admin, millis());
         let report = api::UpstreamServerReport {
             version: api::VERSION,
             upstream: upstream.to_owned(),
@@ -199,8 +200,15 @@ fn shown(upstream: &Upstream, now: u64) -> api::Upstream {
     api::Upstream {
         name: upstream.config().name.clone(),
         balance: balance_word(upstream.config().balance).to_owned(),
+        queue: upstream.config().queue.map(|_| shown_queue(upstream.queue().counts())),
+        last_resorts: upstream.last_resorts(),
         servers: upstream.servers().iter().map(|server| shown_server(server, now)).collect(),
     }
+}
+
+fn shown_queue(counts: Counts) -> api::UpstreamQueue {
+    let Counts { waiting, queued, timed_out, refused } = counts;
+    api::UpstreamQueue { waiting, queued, timed_out, refused }
 }
 
 fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {

@@ -16,6 +16,15 @@ pub struct Upstream {
     pub tls: Option<Connector>,
     /// Whether the servers are spoken to in HTTP/2, with TLS or without.
     pub http2: bool,
+    /// For requests that find all servers with as many requests as they may have; `None`: they are refused.
+    pub queue: Option<Queue>,
+}
+
+/// How many requests may wait, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    pub size: usize,
+    pub timeout: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +85,8 @@ pub struct Server {
     pub down: bool,
     /// Requests in flight; 0 = no limit.
     pub max_connections: u32,
+    /// How long its share of requests takes to become whole once it has come back; zero: it has it at once.
+    pub slow_start: Duration,
 }
 
 impl Default for Retry {

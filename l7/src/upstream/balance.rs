@@ -10,6 +10,7 @@ mod round_robin;
 
 use std::sync::Arc;
 
+use super::server::WHOLE;
 use super::{Attempts, Key, Server};
 use crate::config::{Balance, HashKey};
 
@@ -36,6 +37,8 @@ struct Member {
     effective: i64,
     /// Whether this request may have it.
     eligible: bool,
+    /// Whether it may, but its slow start leaves the request to others.
+    held: bool,
 }
 
 /// Where a request's hash has come to; goes on from there after a failure.
@@ -55,6 +58,7 @@ impl Group {
                 current: 0,
                 effective: i64::from(server.weight()),
                 eligible: false,
+                held: false,
                 server,
             })
             .collect();
@@ -81,7 +85,7 @@ impl Group {
 
     /// The next server for a request, by its index in the upstream; sets `busy` when one was left out only because it has enough to do.
     pub fn choose(&mut self, attempts: &mut Attempts, key: &Key<'_>, now: u64, busy: &mut bool) -> Option<usize> {
-        let mut any = false;
+        let (mut any, mut any_ready) = (false, false);
         for member in &mut self.members {
             let server = &member.server;
             member.eligible = server.may_be_asked() && !attempts.has_tried(member.index) && !server.is_out(now);
@@ -89,11 +93,17 @@ impl Group {
                 member.eligible = false;
                 *busy = true;
             }
+            let share = server.share(now);
+            member.held = share < WHOLE && self.random.below(WHOLE) >= share;
             any = any || member.eligible;
+            any_ready = any_ready || (member.eligible && !member.held);
             member.effective = (member.effective - i64::from(server.take_lost_weight())).max(0);
         }
         if !any {
             return None;
+        }
+        if any_ready {
+            self.members.iter_mut().filter(|member| member.held).for_each(|member| member.eligible = false);
         }
         let walk = &mut attempts.walk;
         let found = match self.balance {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::latencies::{Distribution, Latencies};
@@ -10,6 +10,10 @@ use crate::config;
 
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
 const EWMA_SHIFT: u32 = 3;
+/// A whole share of requests.
+pub(super) const WHOLE: u64 = 1000;
+/// With which a slow start begins.
+const LEAST: u64 = 10;
 
 /// A server as one configuration has it, and its record, which outlives configurations.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub struct Record {
     /// Microseconds, as a peak EWMA.
     latency: AtomicU64,
     latencies: Latencies,
+    /// When it last came back, in milliseconds; 0: it was never away.
+    back_since: AtomicU64,
     /// False while active checks fail.
     checked_down: AtomicBool,
     admin: AtomicU8,
@@ -147,13 +153,32 @@ impl Server {
         }
     }
 
-    pub fn set_admin(&self, admin: Admin) {
-        self.record.admin.store(admin as u8, Relaxed);
+    pub fn set_admin(&self, admin: Admin, now: u64) {
+        let before = self.record.admin.swap(admin as u8, Relaxed);
+        if admin == Admin::Enabled && before != Admin::Enabled as u8 {
+            self.is_back(now);
+        }
     }
 
     /// The verdict of the active checks.
-    pub fn set_checked(&self, up: bool) {
-        self.record.checked_down.store(!up, Relaxed);
+    pub fn set_checked(&self, up: bool, now: u64) {
+        if self.record.checked_down.swap(!up, Relaxed) && up {
+            self.is_back(now);
+        }
+    }
+
+    fn is_back(&self, now: u64) {
+        self.record.back_since.store(now.max(1), Relaxed);
+    }
+
+    /// Of its share of requests, in thousandths: all of it but in its slow start.
+    pub(super) fn share(&self, now: u64) -> u64 {
+        let length = self.config.slow_start.as_millis() as u64;
+        let since = self.record.back_since.load(Relaxed);
+        if length == 0 || since == 0 {
+            return WHOLE;
+        }
+        (now.saturating_sub(since) * WHOLE / length).clamp(LEAST, WHOLE)
     }
 
     pub(super) fn record(&self) -> Arc<Record> {
@@ -172,7 +197,7 @@ impl Server {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.config.max_connections != 0 && self.in_flight() >= self.config.max_connections
+        self.config.max_connections != 0 && self.record.in_flight.load(SeqCst) >= self.config.max_connections
     }
 
     pub(super) fn last_failure(&self) -> u64 {
@@ -200,15 +225,16 @@ impl Server {
     }
 
     pub(super) fn end(&self) {
-        self.record.in_flight.fetch_sub(1, Relaxed);
+        self.record.in_flight.fetch_sub(1, SeqCst);
     }
 
-    pub(super) fn succeeded(&self, probe: bool, latency: u64) {
+    pub(super) fn succeeded(&self, probe: bool, latency: u64, now: u64) {
         if probe {
             tracing::info!(server = self.name(), "the server works again");
             self.window().clear();
             self.record.probing.store(false, Relaxed);
             self.record.out_until.store(0, Relaxed);
+            self.is_back(now);
         }
         self.record.latencies.record(latency);
         let average = self.record.latency.load(Relaxed);

@@ -15,6 +15,7 @@ fn server(port: u16) -> config::Server {
         backup: false,
         down: false,
         max_connections: 0,
+        slow_start: Duration::ZERO,
     }
 }
 
@@ -35,6 +36,7 @@ fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstrea
         servers,
         tls: None,
         http2: false,
+        queue: None,
     }
 }
 
@@ -132,7 +134,7 @@ fn a_failed_server_is_out_for_its_time_and_then_probed_by_one_request() {
     let probe = probes.iter().flatten().find(|pick| pick.server().address().port() == 1).expect("one is let through");
     assert_eq!(probe.server().state(11_000), State::Probing);
     assert!((0..4).all(|_| first(&upstream, 11_001) == Some(2)), "the others keep away");
-    probe.succeeded(100);
+    probe.succeeded(100, 11_001);
     assert_eq!(probe.server().state(11_002), State::Up);
     assert!((0..4).any(|_| first(&upstream, 11_002) == Some(1)));
 }
@@ -170,11 +172,11 @@ fn when_all_are_out_the_least_recently_failed_primary_is_asked() {
 fn nobody_is_asked_who_may_not_be() {
     let down = config::Server { down: true, ..server(1) };
     let upstream = upstream(Balance::RoundRobin, vec![down, server(2), server(3)]);
-    upstream.servers()[1].set_admin(Admin::Drain);
-    upstream.servers()[2].set_checked(false);
+    upstream.servers()[1].set_admin(Admin::Drain, 0);
+    upstream.servers()[2].set_checked(false, 0);
     let none = upstream.pick(&mut Attempts::default(), &key(b""), 0);
     assert_eq!(none.err(), Some(NoServer::Left));
-    upstream.servers()[2].set_checked(true);
+    upstream.servers()[2].set_checked(true, 0);
     assert_eq!(first(&upstream, 0), Some(3));
 }
 
@@ -204,14 +206,14 @@ fn ewma_prefers_the_fast_one() {
     let upstream = upstream(Balance::Ewma, vec![server(1), server(2)]);
     for (port, latency) in [(0, 50_000), (1, 1000)] {
         let server = &upstream.servers()[port];
-        server.succeeded(false, latency);
+        server.succeeded(false, latency, 0);
         assert_eq!(server.latency(), latency);
     }
     assert!((0..20).all(|_| first(&upstream, 0) == Some(2)));
     // A peak counts at once, what is better only bit by bit.
     let server = &upstream.servers()[1];
-    server.succeeded(false, 9000);
-    server.succeeded(false, 1000);
+    server.succeeded(false, 9000, 0);
+    server.succeeded(false, 1000, 0);
     assert_eq!(server.latency(), 8000);
 }
 
@@ -247,4 +249,33 @@ fn a_reload_keeps_what_is_known_and_where_round_robin_is() {
     assert_eq!(after.servers()[2].state(6), State::Down);
     assert_eq!(first(&after, 6), Some(2), "it goes on with the second");
     assert_eq!(after.servers()[0].requests(), 1);
+}
+
+#[test]
+fn a_server_that_is_back_gets_its_share_little_by_little() {
+    for balance in [Balance::RoundRobin, Balance::LeastConn, Balance::RandomTwo] {
+        let slow = config::Server { slow_start: Duration::from_secs(10), ..server(1) };
+        let upstream = upstream(balance, vec![slow, server(2)]);
+        let share = |now: u64| (0..2000).filter(|_| first(&upstream, now) == Some(1)).count();
+        assert!((800..1200).contains(&share(5)), "not at the start");
+        upstream.servers()[0].set_checked(false, 1000);
+        upstream.servers()[0].set_checked(true, 2000);
+        let shares = [2000, 7000, 12_000].map(share);
+        assert!(shares[0] < 100 && (300..750).contains(&shares[1]) && shares[2] > 800, "{balance:?} {shares:?}");
+    }
+    let slow = config::Server { slow_start: Duration::from_secs(10), ..server(1) };
+    let alone = upstream(Balance::RoundRobin, vec![slow]);
+    alone.servers()[0].set_admin(Admin::Drain, 0);
+    alone.servers()[0].set_admin(Admin::Enabled, 1);
+    assert!((0..50).all(|_| first(&alone, 2) == Some(1)), "nobody else can");
+}
+
+#[test]
+fn last_resorts_are_counted_over_reloads() {
+    let before = upstream(Balance::RoundRobin, vec![server(1), server(2)]);
+    fail(&before, 1, 0);
+    fail(&before, 2, 1);
+    assert_eq!(first(&before, 2), Some(1));
+    let after = Upstream::new(configured(Balance::LeastConn, vec![server(1), server(2)]), Some(&before));
+    assert_eq!((first(&after, 3), after.last_resorts()), (Some(1), 2));
 }

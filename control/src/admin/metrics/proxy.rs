@@ -1,6 +1,8 @@
 //! The proxy: its clients, upstreams and their servers.
 
-use headgate_api::{AccessLog, Proxy, ProxyRoute, RequestsByClass, Upstream, UpstreamServer, UpstreamState};
+use headgate_api::{
+    AccessLog, Proxy, ProxyRoute, RequestsByClass, Upstream, UpstreamQueue, UpstreamServer, UpstreamState,
+};
 
 use super::Number;
 use crate::admin::exposition::{Exposition, Metric, counter, gauge, histogram};
@@ -19,6 +21,24 @@ const LATENCY: Metric = histogram("headgate_upstream_server_response_seconds", "
 
 const STATES: [UpstreamState; 4] =
     [UpstreamState::Up, UpstreamState::Down, UpstreamState::Drain, UpstreamState::Probing];
+
+/// A number of an upstream.
+const UPSTREAM_NUMBERS: [Number<Upstream>; 5] = [
+    (gauge("headgate_upstream_queue_waiting", "Requests that wait for a server."), |upstream| queue(upstream).waiting),
+    (counter("headgate_upstream_queue_queued_total", "Requests that had to wait for a server."), |upstream| {
+        queue(upstream).queued
+    }),
+    (counter("headgate_upstream_queue_timed_out_total", "Requests that waited for a server in vain."), |upstream| {
+        queue(upstream).timed_out
+    }),
+    (counter("headgate_upstream_queue_refused_total", "Requests that found the queue full."), |upstream| {
+        queue(upstream).refused
+    }),
+    (
+        counter("headgate_upstream_last_resorts_total", "Requests that went to a server that is out, as all were."),
+        |upstream| upstream.last_resorts,
+    ),
+];
 
 /// A number of a server.
 const NUMBERS: [Number<UpstreamServer>; 7] = [
@@ -68,6 +88,12 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
     let mut family = out.family(UPSTREAM);
     for upstream in upstreams {
         family.sample(&[("upstream", &upstream.name), ("balance", &upstream.balance)], true);
+    }
+    for (metric, number) in UPSTREAM_NUMBERS {
+        let mut family = out.family(metric);
+        for upstream in upstreams {
+            family.sample(&[("upstream", &upstream.name)], number(upstream));
+        }
     }
     for (metric, number) in NUMBERS {
         let mut family = out.family(metric);
@@ -123,4 +149,8 @@ fn servers(upstreams: &[Upstream]) -> impl Iterator<Item = (&Upstream, &Upstream
     upstreams
         .iter()
         .flat_map(|upstream| upstream.servers.iter().map(move |server| (upstream, server, server.address.to_string())))
+}
+
+fn queue(upstream: &Upstream) -> UpstreamQueue {
+    upstream.queue.unwrap_or(UpstreamQueue { waiting: 0, queued: 0, timed_out: 0, refused: 0 })
 }

@@ -1,7 +1,8 @@
 //! What a reload changes of the proxy.
 
 use headgate_l7::config::{
-    Action, Balance, Edits, ErrorPages, HashKey, Limits, Listener, Proxy, Retry, Server, Template, Upstream, label,
+    Action, Balance, Edits, ErrorPages, HashKey, Limits, Listener, Proxy, Queue, Retry, Server, Template, Upstream,
+    label,
 };
 use headgate_l7::log::AccessLog;
 
@@ -26,6 +27,7 @@ const UPSTREAM: &[Row<Upstream>] = &[
     ("hash", |u| hash(u.balance).to_owned()),
     ("http2", |u| u.http2.to_string()),
     ("keepalive", |u| u.keepalive.to_string()),
+    ("queue", |u| queue(u.queue)),
     ("retry.on", |u| retry_on(&u.retry)),
     ("retry.tries", |u| u.retry.tries.to_string()),
     ("retry.timeout", |u| show_duration(u.retry.timeout)),
@@ -39,6 +41,7 @@ const SERVER: &[Row<Server>] = &[
     ("backup", |s| s.backup.to_string()),
     ("down", |s| s.down.to_string()),
     ("max_connections", |s| s.max_connections.to_string()),
+    ("slow_start", |s| show_duration(s.slow_start)),
     // The same address written another way is another name for a consistent hash.
     ("address", |s| s.name.clone()),
 ];
@@ -149,6 +152,10 @@ fn hash(balance: Balance) -> &'static str {
         Balance::HashConsistent(hashed) => key(hashed)[1],
         _ => "none",
     }
+}
+
+fn queue(queue: Option<Queue>) -> String {
+    queue.map_or_else(|| "none".to_owned(), |queue| format!("{} for {}", queue.size, show_duration(queue.timeout)))
 }
 
 fn retry_on(retry: &Retry) -> String {

@@ -53,6 +53,7 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("proxy", &proxy::PROXY),
     ("upstream", &proxy::upstream::UPSTREAM),
     ("upstream.hash", &proxy::upstream::HASH),
+    ("upstream.queue", &proxy::upstream::QUEUE),
     ("upstream.retry", &proxy::upstream::RETRY),
     ("upstream.tls", &proxy::tls::UPSTREAM_TLS),
     ("upstream.server", &proxy::upstream::UPSTREAM_SERVER),

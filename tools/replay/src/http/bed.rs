@@ -99,6 +99,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         backup: false,
         down: false,
         max_connections: 0,
+        slow_start: std::time::Duration::ZERO,
     };
     Upstream {
         name: format!("lane-{lane}"),
@@ -108,6 +109,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         servers: vec![server],
         tls: None,
         http2: false,
+        queue: None,
     }
 }
 

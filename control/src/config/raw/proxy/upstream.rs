@@ -5,19 +5,23 @@ use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::TIMEOUT;
 use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
-pub(in crate::config) static UPSTREAM: Keys =
-    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "server"], later: &["check"] };
+pub(in crate::config) static UPSTREAM: Keys = Keys {
+    supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "queue", "server"],
+    later: &["check"],
+};
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
+pub(in crate::config) static QUEUE: Keys = Keys { supported: &["size", "timeout"], later: &[] };
 pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
 pub(in crate::config) static UPSTREAM_SERVER: Keys = Keys {
-    supported: &["address", "weight", "max_fails", "fail_timeout", "backup", "down", "max_connections"],
+    supported: &["address", "weight", "max_fails", "fail_timeout", "backup", "down", "max_connections", "slow_start"],
     later: &["check"],
 };
 
@@ -35,7 +39,13 @@ pub(in crate::config) struct Upstream {
     pub retry: Option<Retry>,
     pub tls: Option<UpstreamTls>,
     pub http2: Field<bool>,
+    pub queue: Option<Queue>,
     pub servers: Vec<UpstreamServer>,
+}
+
+pub(in crate::config) struct Queue {
+    pub size: Field<u32>,
+    pub timeout: Field<Duration>,
 }
 
 pub(in crate::config) struct Hash {
@@ -60,6 +70,7 @@ pub(in crate::config) struct UpstreamServer {
     pub backup: Field<bool>,
     pub down: Field<bool>,
     pub max_connections: Field<u32>,
+    pub slow_start: Field<Duration>,
 }
 
 impl Upstream {
@@ -82,6 +93,10 @@ impl Upstream {
             }),
             tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
             http2: section.field("http2", Value::boolean),
+            queue: section.section("queue", &QUEUE).map(|s| Queue {
+                size: s.field("size", |v| v.integer(1..=1_000_000, "requests")),
+                timeout: s.field("timeout", |v| v.duration(TIMEOUT)),
+            }),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }
     }
@@ -98,6 +113,7 @@ impl UpstreamServer {
             backup: section.field("backup", Value::boolean),
             down: section.field("down", Value::boolean),
             max_connections: section.field("max_connections", |v| v.integer(COUNT, "connections")),
+            slow_start: section.field("slow_start", |v| v.duration(FAIL_TIMEOUT)),
         }
     }
 }

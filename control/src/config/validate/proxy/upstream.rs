@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use headgate_l7::config::{Balance, HashKey, Retry, Server, Upstream};
+use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
 use super::tls::connector;
 use super::{Known, KnownUpstream};
-use crate::config::error::{Advice, Findings};
+use crate::config::error::{Advice, Findings, Problem};
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
 use crate::config::raw;
 use crate::config::reader::{At, Field};
@@ -17,6 +17,8 @@ use crate::config::validate::{Unique, host_address};
 
 /// nginx's default.
 const KEEPALIVE: u32 = 64;
+const QUEUE_SIZE: u32 = 1000;
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP: NonZeroU16 = NonZeroU16::new(80).unwrap();
 const HTTPS: NonZeroU16 = NonZeroU16::new(443).unwrap();
@@ -27,7 +29,9 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
     let http2 = raw.http2.or(false);
     let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
-    let servers = servers(raw.servers, default_port, findings);
+    let servers = servers(raw.servers, default_port, balance, findings);
+    let queue =
+        raw.queue.map(|raw| Queue { size: raw.size.or(QUEUE_SIZE) as usize, timeout: raw.timeout.or(QUEUE_TIMEOUT) });
     if servers.is_empty() {
         findings.warning(&raw.place, Advice::NoUpstreamServers);
     } else if servers.iter().all(|server| server.backup || server.down) {
@@ -40,7 +44,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     }
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
-    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls, http2 })
+    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls, http2, queue })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
@@ -85,10 +89,22 @@ fn retry(raw: raw::Retry) -> Retry {
     retry
 }
 
-fn servers(raw: Vec<raw::UpstreamServer>, default_port: NonZeroU16, findings: &Findings) -> Vec<Server> {
+fn servers(
+    raw: Vec<raw::UpstreamServer>,
+    default_port: NonZeroU16,
+    balance: Balance,
+    findings: &Findings,
+) -> Vec<Server> {
+    let by_hash = matches!(balance, Balance::IpHash | Balance::Hash(_) | Balance::HashConsistent(_));
     let mut unique = Unique::default();
     let mut servers = Vec::new();
     for raw in raw {
+        if let Field::Set(at) = &raw.slow_start
+            && by_hash
+        {
+            findings.error(&at.place, Problem::SlowStartByHash);
+        }
+        let slow_start = raw.slow_start.or(Duration::ZERO);
         let address = raw.address.required("an address such as \"10.0.0.11:8080\"", findings);
         let server = Server {
             name: String::new(),
@@ -99,6 +115,7 @@ fn servers(raw: Vec<raw::UpstreamServer>, default_port: NonZeroU16, findings: &F
             backup: raw.backup.or(false),
             down: raw.down.or(false),
             max_connections: raw.max_connections.or(0),
+            slow_start,
         };
         let Some(At { value: (name, ip, port), place }) = address else { continue };
         let address = text::endpoint(ip, Some(port.unwrap_or(default_port)));
