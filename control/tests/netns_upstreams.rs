@@ -1,4 +1,4 @@
-//! Upstreams under load: the queue.
+//! Upstreams: the queue, active checks.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use common::PATIENCE;
-use common::proxy::{Bed, PRIMARY, Server, config, namespace, status};
+use common::proxy::{Bed, PRIMARY, SECOND, Server, config, good, namespace, status};
 use headgate_testbed::{Topology, privileged, wait_for};
 
 /// A server that answers once the gate is open.
@@ -75,5 +75,81 @@ fn who_waits_too_long_or_goes_away_leaves_the_queue() {
         gate.store(true, Relaxed);
         assert_eq!(first.join().unwrap().0, 200);
     });
+    bed.finish();
+}
+
+/// A server that is well while it should be, with its port as the answer; a check asks for `/healthz`.
+fn checked(topology: &Topology, port: u16) -> (Server, Arc<AtomicBool>) {
+    let well = Arc::new(AtomicBool::new(true));
+    let asked = Arc::clone(&well);
+    let server = Server::start(topology, port, move |_, request| {
+        let is_check = request.line.starts_with("GET /healthz ");
+        status(if is_check && !asked.load(Relaxed) { 503 } else { 200 }, &port.to_string())
+    });
+    (server, well)
+}
+
+#[test]
+fn a_server_that_fails_its_check_is_out_before_a_request_finds_out() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("checks");
+    let (first, well) = checked(&topology, PRIMARY);
+    let (_second, _) = checked(&topology, SECOND);
+    let check = "check = { type = \"http\", path = \"/healthz\", interval = \"100ms\", timeout = \"1s\", fall = 2 }";
+    let text = config(check, &[(PRIMARY, ""), (SECOND, "check = { type = \"tcp\", interval = \"100ms\" }")], "");
+    let bed = Bed::start(topology, &text);
+    let says = |port: u16| bed.server(port)["check"]["state"].as_str().unwrap().to_owned();
+    wait_for(PATIENCE, "both pass", || says(PRIMARY) == "up" && says(SECOND) == "up").unwrap();
+    well.store(false, Relaxed);
+    wait_for(PATIENCE, "one fails", || bed.state(PRIMARY) == "down").unwrap();
+    assert!((0..10).all(|_| bed.ask("GET", b"") == (200, "9002".into())));
+    let check = &bed.server(PRIMARY)["check"];
+    assert_eq!((check["state"].as_str(), check["reason"].as_str()), (Some("down"), Some("status 503")));
+    let text_shown = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(text_shown.contains("127.0.0.1:9001: fails http GET /healthz since"), "{text_shown}");
+    // A reload keeps what is known.
+    assert!(bed.daemon.reload(&text.replace("fall = 2", "fall = 2 ")).unwrap().status.success());
+    assert_eq!(bed.state(PRIMARY), "down");
+    well.store(true, Relaxed);
+    wait_for(PATIENCE, "it is back", || bed.state(PRIMARY) == "up").unwrap();
+    assert_eq!(bed.count(PRIMARY, "failures"), 0);
+    let heads = first.requests();
+    let checks: Vec<_> = heads.iter().filter(|seen| seen.line == "GET /healthz HTTP/1.1").collect();
+    assert!(checks.len() >= 4 && checks.iter().all(|seen| seen.head.contains("Host: 127.0.0.1:9001\r\n")));
+    // Without the check it is taken for well.
+    well.store(false, Relaxed);
+    wait_for(PATIENCE, "it fails again", || bed.state(PRIMARY) == "down").unwrap();
+    let report = bed.daemon.reload(&config("", &[(PRIMARY, ""), (SECOND, "")], "")).unwrap();
+    assert!(String::from_utf8_lossy(&report.stdout).contains("check: http GET /healthz"), "{report:?}");
+    assert_eq!(bed.state(PRIMARY), "up");
+    bed.finish();
+}
+
+#[test]
+fn a_check_looks_at_the_body_and_notices_a_server_that_is_gone() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("checkbody");
+    let _server = good(&topology, PRIMARY);
+    let check = |body: &str| {
+        format!(
+            "check = {{ type = \"http\", interval = \"100ms\", fall = 1, status = \"200,204-299\", body = \"{body}\" }}"
+        )
+    };
+    let text = |body: &str| config(&check(body), &[(PRIMARY, ""), (SECOND, "")], "");
+    let bed = Bed::start(topology, &text("^90+1$"));
+    let check = |port: u16| {
+        let check = bed.server(port)["check"].clone();
+        (check["state"].as_str().unwrap().to_owned(), check["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    wait_for(PATIENCE, "nobody listens", || check(SECOND) == ("down".into(), "connection refused".into())).unwrap();
+    wait_for(PATIENCE, "the body is right", || check(PRIMARY).0 == "up").unwrap();
+    assert!(bed.daemon.reload(&text("other")).unwrap().status.success());
+    wait_for(PATIENCE, "it is not", || check(PRIMARY) == ("down".into(), "the body does not match".into())).unwrap();
+    // None passes: requests are answered with 502, as both are known not to work.
+    assert_eq!(bed.ask("GET", b"").0, 502);
     bed.finish();
 }

@@ -199,7 +199,7 @@ impl Client {
             route: Some(&*account.route).filter(|route| *route != NO_ROUTE),
             upstream: upstream(snapshot, index, to),
             scheme: if self.origin.tls.is_some() { "https" } else { "http" },
-            ssl_protocol: self.stream.tls_version(),
+            ssl_protocol: self.origin.tls_version,
             ssl_server_name: self.origin.tls.as_ref().and_then(|tls| tls.name()),
             connection: self.origin.number,
         };

@@ -45,6 +45,8 @@ pub struct Origin {
     /// Name of its listener.
     pub listener: Arc<str>,
     pub tls: Option<Rc<Named>>,
+    /// As OpenSSL calls it.
+    pub tls_version: Option<&'static str>,
     pub version: Version,
     /// Of all connections of the process.
     pub number: u64,
@@ -100,7 +102,7 @@ impl Origin {
     pub fn new(worker: Rc<Worker>, listener: Arc<str>, peer: SocketAddr) -> Self {
         let number = worker.number();
         let (address, version) = (Rc::from(""), Version::Http1);
-        let mut origin = Self { worker, peer, address, listener, tls: None, version, number };
+        let mut origin = Self { worker, peer, address, listener, tls: None, tls_version: None, version, number };
         origin.set_peer(peer);
         origin
     }

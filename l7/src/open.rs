@@ -68,6 +68,7 @@ async fn secure(client: &mut Client, tls: &Acceptor) -> io::Result<()> {
     let (stream, begun) = (client.stream.take(), std::mem::take(&mut client.buffer));
     let handshake = stream.secure(session.into(), begun);
     client.stream = client.deadline.within(handshake).await.map_err(|Late| ErrorKind::TimedOut)??;
+    client.origin.tls_version = client.stream.tls_version();
     client.origin.tls = Some(Rc::new(Named::new(Arc::clone(tls.names()), client.stream.server_name())));
     if client.stream.has_agreed_on_http2() {
         client.origin.version = Version::Http2;

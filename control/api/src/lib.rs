@@ -33,7 +33,10 @@ pub use status::{
     Dataplane, Frames, Interface, LastReload, NodeState, Proxy, ProxyWorker, ServiceSummary, Status, UpstreamSummary,
     Worker, XdpMode,
 };
-pub use upstream::{Latency, Upstream, UpstreamQueue, UpstreamServer, UpstreamServerReport, UpstreamState, Upstreams};
+pub use upstream::{
+    CheckState, Latency, ServerCheck, Upstream, UpstreamQueue, UpstreamServer, UpstreamServerReport, UpstreamState,
+    Upstreams,
+};
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
 pub const VERSION: u32 = 1;

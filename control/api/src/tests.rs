@@ -151,6 +151,7 @@ fn upstreams_have_the_documented_shape() {
         retries: 5,
         latency: latency_ms.map(|_| Histogram { count: 3, sum_s: 0.25, buckets: vec![Bucket { le_s: 0.1, count: 2 }] }),
         latency_ms,
+        check: None,
     };
     let servers =
         vec![server(UpstreamState::Probing, Some(Latency { p50: 0.5, p99: 12.0 })), server(UpstreamState::Down, None)];
@@ -163,7 +164,7 @@ fn upstreams_have_the_documented_shape() {
     }]);
     assert_eq!(
         round_trip(&upstreams),
-        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","servers":[
+        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","last_resorts":0,"servers":[
             {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"probing","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":{"p50":0.5,"p99":12.0},
                 "latency":{"count":3,"sum_s":0.25,"buckets":[{"le_s":0.1,"count":2}]}},

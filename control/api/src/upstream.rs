@@ -62,9 +62,36 @@ pub struct UpstreamServer {
     pub retries: u64,
     /// Until a response began; absent before the first.
     pub latency_ms: Option<Latency>,
+    /// What its check says, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<ServerCheck>,
     /// The same as a distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Histogram>,
+}
+
+/// What a health check says of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCheck {
+    /// What is asked, in words.
+    pub check: String,
+    pub state: CheckState,
+    /// Seconds in this state.
+    pub since_s: u64,
+    /// What was wrong the last time something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The verdict of a health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CheckState {
+    /// There was no answer yet.
+    Unknown,
+    Up,
+    Down,
 }
 
 /// Milliseconds, right to two digits.

@@ -251,6 +251,7 @@ fn upstreams_table() {
         failures: requests / 1000,
         retries: 7,
         latency_ms,
+        check: None,
         latency: None,
     };
     let app = vec![

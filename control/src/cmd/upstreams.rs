@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Request, Response, Upstream, UpstreamQueue, UpstreamState, Upstreams};
+use headgate_api::{CheckState, Request, Response, Upstream, UpstreamQueue, UpstreamState, Upstreams};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -67,6 +67,13 @@ impl fmt::Display for Report {
             }
             writeln!(f)?;
             write!(f, "{}", self.servers(upstream))?;
+            for server in &upstream.servers {
+                let Some(check) = server.check.as_ref().filter(|check| check.state == CheckState::Down) else {
+                    continue;
+                };
+                let reason = check.reason.as_deref().unwrap_or_default();
+                writeln!(f, "{}: fails {} since {} s: {reason}", server.address, check.check, check.since_s)?;
+            }
         }
         Ok(())
     }

@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use headgate_l7::config::{Host, Path, Pattern, Rewrite, Template};
 use headgate_l7::http1::field::{self, Class};
+use headgate_l7::http1::target;
 
 use super::model::{Ports, Prefix, ServiceAddress};
 
@@ -189,6 +191,30 @@ pub(super) fn method(text: &str) -> Result<String, &'static str> {
         return Err("methods are in capital letters");
     }
     Ok(text.to_owned())
+}
+
+/// Path and query of a check.
+pub(super) fn check_path(text: &str) -> Result<String, &'static str> {
+    if !text.starts_with('/') || !text.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        return Err("it must begin with / and have no # or blanks");
+    }
+    Ok(text.to_owned())
+}
+
+/// What a check sends as `Host`.
+pub(super) fn check_host(text: &str) -> Result<String, &'static str> {
+    if target::is_authority(text.as_bytes()) { Ok(text.to_owned()) } else { Err("it is no host") }
+}
+
+/// `200`, `200-299`, `200-299,301`.
+pub(super) fn statuses(text: &str) -> Result<Vec<RangeInclusive<u16>>, &'static str> {
+    let status = |text: &str| number(text.trim()).filter(|status| (100..=599).contains(status));
+    let range = |text: &str| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let range = status(first)?..=status(last)?;
+        (!range.is_empty()).then_some(range)
+    };
+    text.split(',').map(range).collect::<Option<_>>().ok_or("statuses go from 100 to 599")
 }
 
 /// What takes the place of a path.

@@ -1,7 +1,7 @@
 //! The proxy: its clients, upstreams and their servers.
 
 use headgate_api::{
-    AccessLog, Proxy, ProxyRoute, RequestsByClass, Upstream, UpstreamQueue, UpstreamServer, UpstreamState,
+    AccessLog, CheckState, Proxy, ProxyRoute, RequestsByClass, Upstream, UpstreamQueue, UpstreamServer, UpstreamState,
 };
 
 use super::Number;
@@ -16,6 +16,7 @@ const BYTES: Metric = counter("headgate_proxy_bytes_total", "Bytes from and to c
 const SECONDS: Metric =
     histogram("headgate_proxy_request_seconds", "From the first byte of a request to the end of its response.");
 const UPSTREAM: Metric = gauge("headgate_upstream_info", "An upstream as it is configured.");
+const CHECK: Metric = gauge("headgate_upstream_server_check_up", "Whether a server passes its check.");
 const STATE: Metric = gauge("headgate_upstream_server_state", "1 for the state a server is in.");
 const LATENCY: Metric = histogram("headgate_upstream_server_response_seconds", "Time until a response began.");
 
@@ -99,6 +100,12 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
         let mut family = out.family(metric);
         for (upstream, server, address) in servers(upstreams) {
             family.sample(&[("upstream", &upstream.name), ("server", &address)], number(server));
+        }
+    }
+    let mut family = out.family(CHECK);
+    for (upstream, server, address) in servers(upstreams) {
+        if let Some(check) = &server.check {
+            family.sample(&[("upstream", &upstream.name), ("server", &address)], check.state != CheckState::Down);
         }
     }
     let mut family = out.family(STATE);

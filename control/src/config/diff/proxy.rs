@@ -7,7 +7,7 @@ use headgate_l7::config::{
 use headgate_l7::log::AccessLog;
 
 use super::{Change, Kind, Row, Servers, list, named};
-use crate::config::model::balance_word;
+use crate::config::model::{self, balance_word};
 use crate::config::text::{show_duration, show_size};
 
 const UPSTREAMS: Kind<Upstream, Server> = Kind {
@@ -79,9 +79,32 @@ const LISTENER: &[Row<Shown>] = &[
     ("route", |l| list(&l.routes)),
 ];
 
-pub(super) fn diff(old: &Proxy, new: &Proxy, changes: &mut Vec<Change>) {
+pub(super) fn diff(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
+    checks(old, new, changes);
+    let (old, new) = (old.config(), new.config());
     named(&UPSTREAMS, &old.upstreams, &new.upstreams, changes);
     named(&LISTENERS, &shown(old), &shown(new), changes);
+}
+
+/// Of servers that are in both.
+fn checks(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
+    let shown = |proxy: &model::Proxy, upstream: &str, server| {
+        let check = proxy.checks().iter().find(|check| check.upstream == upstream && check.server == server);
+        check.map_or_else(|| "none".to_owned(), |check| check.check.to_string())
+    };
+    for upstream in &new.config().upstreams {
+        let Some(before) = old.config().upstreams.iter().find(|known| known.name == upstream.name) else { continue };
+        for server in &upstream.servers {
+            if !before.servers.iter().any(|known| known.address == server.address) {
+                continue;
+            }
+            let [from, to] = [old, new].map(|proxy| shown(proxy, &upstream.name, server.address));
+            if from != to {
+                let (kind, name, server) = ("upstream", upstream.name.clone(), server.address);
+                changes.push(Change::ServerChanged { kind, name, server, key: "check", from, to });
+            }
+        }
+    }
 }
 
 fn shown(proxy: &Proxy) -> Vec<Shown> {

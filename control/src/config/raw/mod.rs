@@ -1,6 +1,7 @@
 //! The file as it is: typed values with their places, nothing compared with anything else. What each key means stands in
 //! `default.toml`.
 
+pub(super) mod check;
 mod dataplane;
 mod proxy;
 mod service;
@@ -53,6 +54,7 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("proxy", &proxy::PROXY),
     ("upstream", &proxy::upstream::UPSTREAM),
     ("upstream.hash", &proxy::upstream::HASH),
+    ("upstream.check", &check::CHECK),
     ("upstream.queue", &proxy::upstream::QUEUE),
     ("upstream.retry", &proxy::upstream::RETRY),
     ("upstream.tls", &proxy::tls::UPSTREAM_TLS),

@@ -9,20 +9,31 @@ use super::TIMEOUT;
 use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
+use crate::config::raw::check::{CHECK, Check, ServerCheck};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static UPSTREAM: Keys = Keys {
-    supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "queue", "server"],
-    later: &["check"],
+    supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "queue", "check", "server"],
+    later: &[],
 };
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
 pub(in crate::config) static QUEUE: Keys = Keys { supported: &["size", "timeout"], later: &[] };
 pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
 pub(in crate::config) static UPSTREAM_SERVER: Keys = Keys {
-    supported: &["address", "weight", "max_fails", "fail_timeout", "backup", "down", "max_connections", "slow_start"],
-    later: &["check"],
+    supported: &[
+        "address",
+        "weight",
+        "max_fails",
+        "fail_timeout",
+        "backup",
+        "down",
+        "max_connections",
+        "slow_start",
+        "check",
+    ],
+    later: &[],
 };
 
 /// A server of weight 10000 has 1.6 million points on the ring of a consistent hash.
@@ -40,6 +51,7 @@ pub(in crate::config) struct Upstream {
     pub tls: Option<UpstreamTls>,
     pub http2: Field<bool>,
     pub queue: Option<Queue>,
+    pub check: Option<Check>,
     pub servers: Vec<UpstreamServer>,
 }
 
@@ -71,6 +83,7 @@ pub(in crate::config) struct UpstreamServer {
     pub down: Field<bool>,
     pub max_connections: Field<u32>,
     pub slow_start: Field<Duration>,
+    pub check: Field<ServerCheck>,
 }
 
 impl Upstream {
@@ -97,6 +110,7 @@ impl Upstream {
                 size: s.field("size", |v| v.integer(1..=1_000_000, "requests")),
                 timeout: s.field("timeout", |v| v.duration(TIMEOUT)),
             }),
+            check: section.section("check", &CHECK).map(|s| Check::read(&s)),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }
     }
@@ -114,6 +128,7 @@ impl UpstreamServer {
             down: section.field("down", Value::boolean),
             max_connections: section.field("max_connections", |v| v.integer(COUNT, "connections")),
             slow_start: section.field("slow_start", |v| v.duration(FAIL_TIMEOUT)),
+            check: section.field("check", ServerCheck::read),
         }
     }
 }

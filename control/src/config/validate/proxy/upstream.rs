@@ -2,18 +2,22 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
+use super::check::{check, of_server};
 use super::tls::connector;
 use super::{Known, KnownUpstream};
 use crate::config::error::{Advice, Findings, Problem};
-use crate::config::model::{BalanceWord, HashWord, RetryOn};
+use crate::config::model::{BalanceWord, HashWord, RetryOn, UpstreamCheck};
 use crate::config::raw;
+use crate::config::raw::check::ServerCheck;
 use crate::config::reader::{At, Field};
 use crate::config::text;
 use crate::config::validate::{Unique, host_address};
+use crate::health::Check;
 
 /// nginx's default.
 const KEEPALIVE: u32 = 64;
@@ -28,8 +32,14 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let balance = balance(raw.balance, raw.hash, findings);
     let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
     let http2 = raw.http2.or(false);
+    let with_tls = raw.tls.is_some();
     let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
-    let servers = servers(raw.servers, default_port, balance, findings);
+    let of_all = raw.check.and_then(|raw| check(raw, with_tls, findings));
+    let (servers, checks): (Vec<_>, Vec<_>) = servers(raw.servers, default_port, balance, findings, |own| {
+        of_server(own, of_all.as_ref(), with_tls, findings)
+    })
+    .into_iter()
+    .unzip();
     let queue =
         raw.queue.map(|raw| Queue { size: raw.size.or(QUEUE_SIZE) as usize, timeout: raw.timeout.or(QUEUE_TIMEOUT) });
     if servers.is_empty() {
@@ -44,6 +54,10 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     }
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
+    let of_server = |(server, check): (&Server, Option<Arc<Check>>)| {
+        Some(UpstreamCheck { upstream: name.clone(), server: server.address, check: check? })
+    };
+    known.checks.extend(servers.iter().zip(checks).filter_map(of_server));
     Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls, http2, queue })
 }
 
@@ -94,7 +108,8 @@ fn servers(
     default_port: NonZeroU16,
     balance: Balance,
     findings: &Findings,
-) -> Vec<Server> {
+    check: impl Fn(Field<ServerCheck>) -> Option<Arc<Check>>,
+) -> Vec<(Server, Option<Arc<Check>>)> {
     let by_hash = matches!(balance, Balance::IpHash | Balance::Hash(_) | Balance::HashConsistent(_));
     let mut unique = Unique::default();
     let mut servers = Vec::new();
@@ -104,6 +119,7 @@ fn servers(
         {
             findings.error(&at.place, Problem::SlowStartByHash);
         }
+        let check = check(raw.check);
         let slow_start = raw.slow_start.or(Duration::ZERO);
         let address = raw.address.required("an address such as \"10.0.0.11:8080\"", findings);
         let server = Server {
@@ -120,7 +136,7 @@ fn servers(
         let Some(At { value: (name, ip, port), place }) = address else { continue };
         let address = text::endpoint(ip, Some(port.unwrap_or(default_port)));
         if host_address(ip, &place, findings) && unique.insert(&address, &place, findings) {
-            servers.push(Server { name, address, ..server });
+            servers.push((Server { name, address, ..server }, check));
         }
     }
     servers
