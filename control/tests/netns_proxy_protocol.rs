@@ -97,3 +97,72 @@ fn connections_without_a_proper_header_are_closed() {
     assert_eq!(server.requests().len(), 2);
     bed.finish();
 }
+
+#[test]
+fn nginx_behind_learns_the_client() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("proxyout");
+    let ns = topology.director();
+    let home = ns.directory().to_str().unwrap().to_owned();
+    let address = at(PRIMARY);
+    let text = format!(
+        "daemon off; master_process off; user root; pid {home}/nginx.pid; error_log {home}/nginx.log;\nevents {{}} http {{ \
+         access_log off; client_body_temp_path {home}/b; proxy_temp_path {home}/p; fastcgi_temp_path {home}/f; \
+         uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;\n\
+         server {{ listen {address} proxy_protocol; location / {{ \
+         return 200 \"$proxy_protocol_addr $proxy_protocol_server_port $http_x_forwarded_for\"; }} }} }}"
+    );
+    fs::write(format!("{home}/nginx.conf"), text).unwrap();
+    let _nginx = ns.spawn(&["nginx", "-e", "/dev/null", "-c", &format!("{home}/nginx.conf")]).unwrap();
+    wait_for(PATIENCE, "nginx listens", || ns.enter(|| TcpStream::connect(address)).unwrap().is_ok()).unwrap();
+    let text = |version: &str| {
+        config(&format!("send_proxy = \"{version}\""), &[(PRIMARY, "")], "")
+            .replace("[[listener]]\n", "[[listener]]\ntrusted_proxies = [\"127.0.0.9\"]\nhttp2 = true\n")
+    };
+    let bed = Bed::start(topology, &text("v1"));
+    for version in ["v1", "v2"] {
+        assert!(bed.daemon.reload(&text(version)).unwrap().status.success());
+        let curl = |from: &str, more: &[&str]| {
+            let (interface, url) = (["--interface", from], format!("http://{PROXY}/"));
+            bed.ns().run(&[&["curl", "-s", "--max-time", "10"][..], &interface, more, &[&url]].concat()).unwrap()
+        };
+        assert_eq!(curl("127.0.0.8", &[]), "127.0.0.8 8080 127.0.0.8", "{version}");
+        assert_eq!(curl("127.0.0.7", &["--http2-prior-knowledge"]), "127.0.0.7 8080 127.0.0.7", "{version}");
+        let named = ["-H", "X-Forwarded-For: 203.0.113.5"];
+        assert_eq!(curl("127.0.0.8", &named), "127.0.0.8 8080 127.0.0.8", "{version}: not believed");
+        assert_eq!(curl("127.0.0.9", &named), "203.0.113.5 8080 203.0.113.5, 127.0.0.9", "{version}: believed");
+    }
+    bed.finish();
+}
+
+#[test]
+fn circles_and_underscores_are_noticed() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("viacircle");
+    let server = good(&topology, PRIMARY);
+    let text = |underscores: &str| {
+        format!("[node]\nname = \"lb1\"\n{}", config("", &[(PRIMARY, "")], "")).replace(
+            "[[listener]]\n",
+            &format!("[[listener]]\nunderscores = \"{underscores}\"\nforwarded = \"rfc7239\"\n"),
+        )
+    };
+    let bed = Bed::start(topology, &text("drop"));
+    let ask = |fields: &[(&str, &str)]| bed.client().request("GET", "/", fields, b"").unwrap().status;
+    assert_eq!(ask(&[("Via", "1.1 lb1, 1.1 other, 1.1 lb1")]), 200);
+    assert_eq!(ask(&[("Via", "1.1 lb1, 1.1 lb1"), ("Via", "1.1 lb1, 1.1 lb1")]), 508);
+    let last = || server.requests().pop().unwrap().head;
+    assert!(last().contains("Forwarded: for=127.0.0.1;host=\"127.0.0.1:8080\";proto=http\r\n"), "{}", last());
+    assert!(!last().contains("X-Forwarded"), "{}", last());
+    assert_eq!(ask(&[("X_User", "me")]), 200);
+    assert!(!last().contains("X_User"), "{}", last());
+    assert!(bed.daemon.reload(&text("pass")).unwrap().status.success());
+    assert_eq!(ask(&[("X_User", "me")]), 200);
+    assert!(last().contains("X_User: me\r\n"), "{}", last());
+    assert!(bed.daemon.reload(&text("refuse")).unwrap().status.success());
+    assert_eq!(ask(&[("X_User", "me")]), 400);
+    bed.finish();
+}

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::client::{Client, Version};
+use crate::client::Client;
 use crate::clock::micros;
 use crate::config::{Action, Listener, label};
 use crate::counters::{Counted, Counters, Ended};
 use crate::http1::request::Request;
 use crate::log::{AccessLog, Facts, Head, Seen, Sink};
+use crate::origin::Version;
 use crate::plan::To;
 use crate::snapshot::Snapshot;
 use crate::worker::Worker;
@@ -165,6 +166,7 @@ impl Client {
     pub fn begin(&mut self, seen: &mut Seen) -> Begun {
         seen.clear();
         self.told = Told::default();
+        self.named = None;
         Begun { at: micros(), received: self.used(), sent: self.stream.sent() }
     }
 
@@ -194,7 +196,7 @@ impl Client {
         let facts = Facts {
             ended: &ended,
             heads: self.told.heads,
-            client: &self.origin.address,
+            client: self.named.as_ref().map_or(&*self.origin.address, |(_, text)| text),
             listener: &self.origin.listener,
             route: Some(&*account.route).filter(|route| *route != NO_ROUTE),
             upstream: upstream(snapshot, index, to),

@@ -2,9 +2,8 @@
 //! ([`crate::receive`]), servers are asked ([`crate::tries`]), and the answer of one is passed on ([`crate::relay`]).
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::http1::write::end_of_request;
 use crate::http1::{Reject, request};
 use crate::http2;
 use crate::open;
+use crate::origin::{Origin, Version};
 use crate::outgoing::{Outgoing, Streamed, Whole};
 use crate::plan::{From, Plan, To, plan};
 use crate::receive::receive;
@@ -26,42 +26,19 @@ use crate::relay::{Relayed, relay};
 use crate::snapshot::Snapshot;
 use crate::stream::Stream;
 use crate::timers::{Deadline, Late};
-use crate::tls::Named;
 use crate::tries::{Outcome, Target, to, tries};
 use crate::tunnel::tunnel;
-use crate::worker::{Scratch, Worker};
+use crate::worker::Scratch;
 
 /// How long a client that has been told off may go on sending: it must get to read why before the connection is reset.
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
 
-/// Where requests come from: the same for all of a connection.
-#[derive(Debug, Clone)]
-pub struct Origin {
-    pub worker: Rc<Worker>,
-    pub peer: SocketAddr,
-    /// Its address as it is passed on.
-    pub address: Rc<str>,
-    /// Name of its listener.
-    pub listener: Arc<str>,
-    pub tls: Option<Rc<Named>>,
-    /// As OpenSSL calls it.
-    pub tls_version: Option<&'static str>,
-    pub version: Version,
-    /// Of all connections of the process.
-    pub number: u64,
-}
-
-/// What a client speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    Http1,
-    Http2,
-}
-
 #[derive(Debug)]
 pub struct Client {
     pub origin: Origin,
+    /// Of the request that runs: the client as a trusted peer has named it.
+    pub named: Option<(IpAddr, Rc<str>)>,
     /// In answer to the request that runs.
     pub told: Told,
     pub stream: Stream,
@@ -98,24 +75,17 @@ pub fn serve(origin: Origin, stream: Stream) -> impl Future<Output = ()> {
     async move { client.serve().await }
 }
 
-impl Origin {
-    pub fn new(worker: Rc<Worker>, listener: Arc<str>, peer: SocketAddr) -> Self {
-        let number = worker.number();
-        let (address, version) = (Rc::from(""), Version::Http1);
-        let mut origin = Self { worker, peer, address, listener, tls: None, tls_version: None, version, number };
-        origin.set_peer(peer);
-        origin
-    }
-
-    pub fn set_peer(&mut self, peer: SocketAddr) {
-        self.peer = peer;
-        self.address = peer.ip().to_canonical().to_string().into();
-    }
-}
-
 impl Client {
     pub fn new(origin: Origin, stream: Stream, deadline: Deadline) -> Self {
-        Self { origin, told: Told::default(), stream, buffer: Buffer::default(), deadline, half_closed: false }
+        Self {
+            origin,
+            named: None,
+            told: Told::default(),
+            stream,
+            buffer: Buffer::default(),
+            deadline,
+            half_closed: false,
+        }
     }
 
     async fn serve(&mut self) {
@@ -172,6 +142,7 @@ impl Client {
         let after = match self.head(&snapshot, &mut scratch).await {
             Ok((listener, plan)) => {
                 to = Some(plan.to);
+                self.named = plan.client.map(|address| (address, address.to_string().into()));
                 self.act(&snapshot, listener, &plan, &mut scratch).await
             }
             Err(NoRequest::Silence) => After::Close,
@@ -207,6 +178,24 @@ impl Client {
         }
     }
 
+    /// Of who asks.
+    pub fn address(&self) -> IpAddr {
+        self.named.as_ref().map_or(self.origin.peer.ip(), |(address, _)| *address)
+    }
+
+    /// Where the request comes from, as servers are told.
+    pub fn sender(&self) -> SocketAddr {
+        match &self.named {
+            Some((address, _)) => SocketAddr::new(*address, 0),
+            None => self.origin.peer,
+        }
+    }
+
+    /// Where its connection goes to, if that is known.
+    pub fn receiver(&self) -> Option<SocketAddr> {
+        self.origin.local.or_else(|| self.stream.local_address())
+    }
+
     /// Of the listener, if it still exists.
     pub fn limits(&self) -> Option<Limits> {
         let snapshot = self.origin.worker.snapshot();
@@ -224,8 +213,8 @@ impl Client {
         loop {
             if new_line || self.buffer.data().len() > limits.request_line {
                 let parsed = request::parse(self.buffer.data(), limits, self.origin.tls.is_some(), |request| {
-                    let Origin { address, tls, version, .. } = &self.origin;
-                    let from = From { address, tls: tls.as_deref(), version: *version };
+                    let Origin { address, peer, tls, version, .. } = &self.origin;
+                    let from = From { address, peer: peer.ip(), tls: tls.as_deref(), version: *version };
                     let plan = plan(request, snapshot, listener, from, scratch);
                     let to = plan.as_ref().ok().map(|plan| plan.to);
                     snapshot.accounts[listener].see(request, self.buffer.data(), *version, to, &mut scratch.seen);
@@ -295,7 +284,7 @@ impl Client {
             Outgoing::Streamed(Streamed::new(head, plan))
         };
         let upstream = &snapshot.upstreams[forward.upstream];
-        let target = Target { upstream, client: self.origin.peer.ip(), hashed: key };
+        let target = Target { upstream, client: self.address(), hashed: key };
         let mut exchange = Exchange {
             client: self,
             plan,
@@ -331,7 +320,9 @@ impl Client {
             pick.failed(millis());
         }
         if relayed == Relayed::Whole && answer.head.reusable && answer.server.buffer.is_empty() {
-            let keepalive = upstream.config().keepalive;
+            // One that begins with a client's address is for nobody else.
+            let config = upstream.config();
+            let keepalive = if config.send_proxy.is_some() { 0 } else { config.keepalive };
             self.origin.worker.idle.put(
                 to(upstream, &pick).key(),
                 answer.server.stream,

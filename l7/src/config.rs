@@ -5,6 +5,7 @@ mod files;
 mod rewrite;
 mod route;
 mod template;
+mod trust;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -16,7 +17,8 @@ pub use files::{ErrorPage, ErrorPages, Files};
 pub use rewrite::Rewrite;
 pub use route::{Action, Conditions, FieldMatch, Forward, Host, Path, Pattern, Route, Timeouts, label};
 pub use template::{Template, UnknownVariable, Values};
-pub use upstream::{Balance, HashKey, Queue, Retry, Server, Upstream};
+pub use trust::{Forwarding, Networks, Style, Underscores};
+pub use upstream::{Balance, HashKey, ProxyVersion, Queue, Retry, Server, Upstream};
 
 use crate::log::AccessLog;
 use crate::tls::Acceptor;
@@ -41,6 +43,8 @@ pub struct Listener {
     pub http2: bool,
     /// Whether connections begin with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    pub forwarding: Forwarding,
+    pub underscores: Underscores,
     /// For requests that no route fits, or that are not understood.
     pub error_pages: ErrorPages,
     /// The same.

@@ -3,26 +3,25 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::client::Client;
 use crate::clock::with_date;
-use crate::config::{Edits, Timeouts};
+use crate::config::{Edits, ProxyVersion, Timeouts};
 use crate::failover::Failure;
 use crate::http1::response::{self, Response};
 use crate::http1::write::{self, Reply};
 use crate::http1::{Body, Reject};
 use crate::idle::Key;
 use crate::log::Seen;
+use crate::open::proxy_header;
 use crate::outgoing::{Outgoing, SendError, Sent};
 use crate::plan::Plan;
 use crate::stream::Stream;
 use crate::timers::Late;
 use crate::tls::Connector;
-use crate::worker::Worker;
 use crate::write_all::write_all;
 
 /// Interim responses to one request; more are no HTTP.
@@ -49,6 +48,8 @@ pub struct To<'a> {
     pub http2: bool,
     /// Connections that may be kept for later requests.
     pub keepalive: usize,
+    /// Whether the server is told at the begin of each connection who the client is.
+    pub send_proxy: Option<ProxyVersion>,
 }
 
 impl To<'_> {
@@ -57,8 +58,15 @@ impl To<'_> {
         (self.address, self.tls.map_or(0, Connector::id))
     }
 
-    async fn connect(&self, worker: &Rc<Worker>) -> io::Result<Stream> {
+    async fn connect(&self, client: &Client) -> io::Result<Stream> {
+        let worker = &client.origin.worker;
         let stream = Stream::connect(self.address).await?;
+        if let Some(version) = self.send_proxy {
+            let mut header = Vec::new();
+            let write = if version == ProxyVersion::V1 { proxy_header::write_v1 } else { proxy_header::write_v2 };
+            write(client.sender(), client.receiver().unwrap_or(self.address), &mut header);
+            write_all(&stream, &header).await?;
+        }
         let stream = match self.tls {
             Some(tls) => self.secure(stream, tls).await?,
             None => stream,
@@ -157,7 +165,7 @@ impl Exchange<'_, '_> {
     async fn connection(&mut self, to: &To<'_>, fresh: bool) -> Result<Server, Failed> {
         let worker = &self.client.origin.worker;
         let pooled = match to.http2 {
-            _ if fresh => None,
+            _ if fresh || to.send_proxy.is_some() => None,
             true => worker.sessions.open(to.key(), worker),
             false => worker.idle.take(to.key(), worker.timers.now()),
         };
@@ -165,7 +173,7 @@ impl Exchange<'_, '_> {
             return Ok(Server { stream, buffer: Buffer::default(), pooled: true });
         }
         self.client.deadline.set(self.timeouts.connect);
-        match self.client.deadline.within(to.connect(worker)).await {
+        match self.client.deadline.within(to.connect(self.client)).await {
             Ok(Ok(stream)) => Ok(Server { stream, buffer: Buffer::default(), pooled: false }),
             Ok(Err(error)) => match error.kind() {
                 // Ours to solve: another server would not help.

@@ -6,9 +6,10 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::client::{Client, Version};
+use crate::client::Client;
 use crate::config::Listener;
 use crate::http2;
+use crate::origin::Version;
 use crate::timers::Late;
 use crate::tls::{Acceptor, Named};
 

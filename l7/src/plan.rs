@@ -1,15 +1,21 @@
 //! What is to be done with a request, once its head has been understood: nothing of the head itself is needed any more.
 
-use crate::client::Version;
-use crate::config::{Action, Forward, HashKey, Limits, Path, Values};
+use std::net::IpAddr;
+
+use crate::config::{Action, Forward, HashKey, Limits, Path, Underscores, Values};
 use crate::failover;
 use crate::files::asked::Asked;
+use crate::forwarded::{self, Said};
 use crate::http1::request::Request;
 use crate::http1::write::{self, Forwarding};
-use crate::http1::{Body, Reject, target};
+use crate::http1::{Body, Reject, field, target};
+use crate::origin::Version;
 use crate::snapshot::Snapshot;
 use crate::tls::Named;
 use crate::worker::Scratch;
+
+/// A request that has been through here more often goes round in circles (RFC 9110 section 7.6.3).
+const PASSES: usize = 3;
 
 #[derive(Debug)]
 pub struct Plan {
@@ -29,6 +35,8 @@ pub struct Plan {
     pub websocket: bool,
     /// Both sides talk at the same time, so that nothing may be held back (gRPC).
     pub streams: bool,
+    /// As a trusted peer has named it; `None`: the peer itself.
+    pub client: Option<IpAddr>,
     pub limits: Limits,
 }
 
@@ -44,6 +52,7 @@ impl Plan {
 pub struct From<'a> {
     /// As it is passed on.
     pub address: &'a str,
+    pub peer: IpAddr,
     pub tls: Option<&'a Named>,
     pub version: Version,
 }
@@ -91,10 +100,17 @@ pub fn plan(
         nominates: request.nominates,
         websocket: false,
         streams: client.version == Version::Http2 && is_grpc(request),
+        client: forwarded::client(request, client.peer, &listener.forwarding),
         limits: listener.limits,
     };
     if client.tls.is_some_and(|tls| !tls.is_for(target::host_of(request.authority))) {
         return Err(Reject::new(421, "host of another certificate"));
+    }
+    if listener.underscores == Underscores::Refuse && request.fields.iter().any(|line| line.name.contains('_')) {
+        return Err(Reject::new(400, "underscore in the name of a field"));
+    }
+    if request.via && passes(request, &snapshot.pseudonym) > PASSES {
+        return Err(Reject::new(508, "loop"));
     }
     let path = target::normal_path(request.target)?;
     if request.max_forwards == Some(0) {
@@ -110,11 +126,13 @@ pub fn plan(
     };
     plan.to = To::Route { route: index };
     let route = &listener.routes[index];
+    let named = plan.client.map(|address| address.to_string());
+    let scheme = forwarded::scheme(request, client.peer, &listener.forwarding);
     let values = Values {
         host: target::host_of(request.authority),
         request_uri: request.target,
-        remote_addr: client.address,
-        scheme: client.scheme(),
+        remote_addr: named.as_deref().unwrap_or(client.address),
+        scheme: scheme.unwrap_or(client.scheme()),
     };
     scratch.added.clear();
     route.response_headers.write(&values, &mut scratch.added);
@@ -128,8 +146,9 @@ pub fn plan(
             plan.websocket = request.websocket && forward.websocket;
             let edited = Edited::new(forward, &route.path, &path, &values, &mut scratch.edited);
             let forwarding = Forwarding {
-                client: client.address,
-                scheme: client.scheme(),
+                said: Said { peer: client.peer, address: client.address, scheme: client.scheme() },
+                style: &listener.forwarding,
+                underscores: listener.underscores,
                 http2: client.version == Version::Http2,
                 pseudonym: &snapshot.pseudonym,
                 target: edited.target.unwrap_or(request.target),
@@ -143,7 +162,7 @@ pub fn plan(
             match snapshot.upstreams[forward.upstream].config().balance.hash_key() {
                 Some(HashKey::Uri) => key.extend_from_slice(request.target),
                 Some(HashKey::Host) => key.extend_from_slice(target::host_of(request.authority)),
-                Some(HashKey::Client) => key.extend_from_slice(client.address.as_bytes()),
+                Some(HashKey::Client) => key.extend_from_slice(values.remote_addr.as_bytes()),
                 None => {}
             }
         }
@@ -178,6 +197,13 @@ impl<'a> Edited<'a> {
             added: &out[host..],
         }
     }
+}
+
+/// How often somebody of our name has passed it on already.
+fn passes(request: &Request<'_>, pseudonym: &str) -> usize {
+    let vias = request.fields.iter().filter(|line| line.name.eq_ignore_ascii_case("via"));
+    let ours = |element: &&[u8]| element.split(|byte| *byte == b' ').nth(1) == Some(pseudonym.as_bytes());
+    vias.flat_map(|line| field::list(line.value)).filter(ours).count()
 }
 
 fn is_grpc(request: &Request<'_>) -> bool {

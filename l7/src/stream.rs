@@ -96,6 +96,11 @@ impl Stream {
         matches!(&self.0, Kind::Tls(secure) if secure.has_agreed_on(tls::HTTP2))
     }
 
+    /// Our end, as the kernel knows it.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.socket()?.local_address()
+    }
+
     fn socket(&self) -> Option<&Socket> {
         match &self.0 {
             Kind::Plain(socket) => Some(socket),

@@ -109,7 +109,13 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
 /// Where the picked server is and how it is spoken to.
 pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
     let config = upstream.config();
-    To { address: pick.server().address(), tls: config.tls.as_ref(), http2: config.http2, keepalive: config.keepalive }
+    To {
+        address: pick.server().address(),
+        tls: config.tls.as_ref(),
+        http2: config.http2,
+        keepalive: config.keepalive,
+        send_proxy: config.send_proxy,
+    }
 }
 
 /// What the log says of a try.

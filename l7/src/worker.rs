@@ -18,12 +18,13 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
-use crate::client::{self, Origin};
+use crate::client;
 use crate::clock::millis;
 use crate::config::Proxy;
 use crate::http2::Sessions;
 use crate::idle::Idle;
 use crate::log::{Buffers, Logs, OpenError, Queue, Seen, Sink};
+use crate::origin::Origin;
 use crate::snapshot::Snapshot;
 use crate::spool::Spool;
 use crate::stream::Stream;

@@ -151,6 +151,8 @@ pub enum Problem {
     RouteWays,
     #[error("a head must have room for the request line: raise head or lower request_line")]
     HeadBelowLine,
+    #[error("send_proxy does not go with http2 = true, where clients share connections")]
+    SendProxyOverHttp2,
     #[error("slow_start does not go with balance = \"hash\" or \"ip_hash\", which give each client its server")]
     SlowStartByHash,
     #[error("cannot read {path}: {why}")]

@@ -237,6 +237,15 @@ pub(super) fn prefix(text: &str) -> Result<Prefix, &'static str> {
     Ok(Prefix::new(address, length))
 }
 
+/// `10.0.0.0/8`, `2001:db8::/32`, or a single address.
+pub(super) fn network(text: &str) -> Result<(IpAddr, u8), &'static str> {
+    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let address: IpAddr = ip(address)?;
+    let max = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.map_or(Some(max), |length| number(length).filter(|length| *length <= max));
+    Ok((address, length.ok_or("prefix lengths go to 32, for IPv6 to 128")?))
+}
+
 /// The name of a network device as the kernel allows it.
 pub(super) fn interface(text: &str) -> Result<String, &'static str> {
     match text {

@@ -16,8 +16,16 @@ pub struct Upstream {
     pub tls: Option<Connector>,
     /// Whether the servers are spoken to in HTTP/2, with TLS or without.
     pub http2: bool,
+    /// Whether connections to servers begin with a header of the PROXY protocol, which names the client; such a connection is for one request.
+    pub send_proxy: Option<ProxyVersion>,
     /// For requests that find all servers with as many requests as they may have; `None`: they are refused.
     pub queue: Option<Queue>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyVersion {
+    V1,
+    V2,
 }
 
 /// How many requests may wait, and for how long.

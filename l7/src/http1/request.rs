@@ -35,6 +35,8 @@ pub struct Request<'a> {
     pub websocket: bool,
     /// Some `Connection` field names fields of this hop.
     pub nominates: bool,
+    /// Somebody has passed it on before.
+    pub via: bool,
     /// Of OPTIONS (RFC 9110 section 7.6.2).
     pub max_forwards: Option<u64>,
 }
@@ -197,6 +199,7 @@ fn finish<'a>(
         expects_continue: found.expects_continue && line.minor > 0 && body != Body::None && body != Body::Length(0),
         websocket: found.upgrade && found.websocket && line.minor > 0 && body == Body::None,
         nominates: found.nominates,
+        via: found.via,
         max_forwards: found.max_forwards.filter(|_| line.method == b"OPTIONS"),
     })
 }
@@ -226,6 +229,7 @@ struct Found<'a> {
     upgrade: bool,
     websocket: bool,
     nominates: bool,
+    via: bool,
     expects_continue: bool,
     unknown_expectation: bool,
     max_forwards: Option<u64>,
@@ -240,6 +244,7 @@ impl<'a> Found<'a> {
                 self.framing.field(class, field.value).map_err(bad_framing)?;
             }
             Class::Connection => self.connection(field.value),
+            Class::Via => self.via = true,
             Class::Upgrade => {
                 self.websocket =
                     self.websocket || field::list(field.value).any(|word| word.eq_ignore_ascii_case(b"websocket"));

@@ -6,15 +6,16 @@ use super::Body;
 use super::field::{self, Class};
 use super::request::Request;
 use super::response::Response;
-use crate::config::Edits;
+use crate::config::{self, Edits, Underscores};
+use crate::forwarded::{self, Said};
 
 /// What we say about the client and about ourselves.
 #[derive(Debug, Clone, Copy)]
 pub struct Forwarding<'a> {
-    /// The client's address.
-    pub client: &'a str,
-    /// "http" or "https".
-    pub scheme: &'a str,
+    /// Where the request comes from, and how that is passed on.
+    pub said: Said<'a>,
+    pub style: &'a config::Forwarding,
+    pub underscores: Underscores,
     /// The client speaks HTTP/2.
     pub http2: bool,
     /// Our name in Via.
@@ -39,7 +40,7 @@ pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<
     for line in request.fields {
         let name = line.name.as_bytes();
         let pass = match field::class(name) {
-            Class::Other | Class::Date => !name.contains(&b'_'),
+            Class::Other | Class::Date => forwarding.underscores == Underscores::Pass || !name.contains(&b'_'),
             Class::MaxForwards => request.max_forwards.is_none(),
             Class::Via => {
                 vias = true;
@@ -69,16 +70,7 @@ pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<
     });
     out.extend_from_slice(forwarding.pseudonym.as_bytes());
     out.extend_from_slice(b"\r\n");
-    let own = [
-        ("X-Forwarded-For", forwarding.client.as_bytes()),
-        ("X-Forwarded-Proto", forwarding.scheme.as_bytes()),
-        ("X-Forwarded-Host", request.authority),
-    ];
-    for (name, value) in own {
-        if !value.is_empty() && !forwarding.edits.removes(name.as_bytes()) {
-            write_field(name.as_bytes(), value, out);
-        }
-    }
+    forwarded::write(request, forwarding.said, forwarding.style, forwarding.edits, out);
     out.extend_from_slice(forwarding.added);
 }
 
@@ -281,6 +273,7 @@ pub fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
         _ => "Status",
     }
 }

@@ -16,10 +16,11 @@ use super::io::Io;
 use super::message::{self, Malformed};
 use super::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW};
 use crate::buffer::Buffer;
-use crate::client::{Client, Origin};
+use crate::client::Client;
 use crate::config::Limits;
 use crate::http1::body::Reader;
 use crate::http1::{Body, response};
+use crate::origin::Origin;
 use crate::stream::Stream;
 use crate::timers::{Deadline, Late};
 use crate::write_all::write_all;
@@ -50,6 +51,7 @@ pub async fn serve(client: &mut Client) {
     let Some(limits) = client.limits() else { return };
     let (stream, buffer) = (client.stream.take(), std::mem::take(&mut client.buffer));
     let Client { origin, deadline, .. } = client;
+    origin.local = stream.local_address();
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(STREAMS)

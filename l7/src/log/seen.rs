@@ -6,10 +6,11 @@ use httparse::Header;
 
 use super::format::Format;
 use super::variable::Asked;
-use crate::client::Version;
+
 use crate::counters::Ended;
 use crate::http1::request::Request;
 use crate::http1::target::host_of;
+use crate::origin::Version;
 
 /// Memory of a request, used again by others.
 #[derive(Debug, Default)]

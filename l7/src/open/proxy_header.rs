@@ -1,5 +1,6 @@
 //! The PROXY protocol, versions 1 and 2 (HAProxy `doc/proxy-protocol.txt`), without I/O: what a balancer in front says about a connection.
 
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const V1: &[u8] = b"PROXY ";
@@ -149,6 +150,42 @@ fn check(header: &[u8], mut extensions: &[u8]) -> Result<(), Malformed> {
         extensions = &extensions[3 + length..];
     }
     Ok(())
+}
+
+/// Writes a header of version 1 for a connection from one address to another.
+pub fn write_v1(from: SocketAddr, to: SocketAddr, out: &mut Vec<u8>) {
+    let (from, to, family) = same_family(from, to);
+    // Writing to memory does not fail.
+    let _ = write!(out, "PROXY {family} {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port());
+}
+
+/// The same of version 2.
+pub fn write_v2(from: SocketAddr, to: SocketAddr, out: &mut Vec<u8>) {
+    let (from, to, family) = same_family(from, to);
+    out.extend_from_slice(V2);
+    out.extend_from_slice(if family == "TCP4" { &[0x21, 0x11, 0, 12] } else { &[0x21, 0x21, 0, 36] });
+    for address in [from.ip(), to.ip()] {
+        match address {
+            IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
+            IpAddr::V6(address) => out.extend_from_slice(&address.octets()),
+        }
+    }
+    out.extend_from_slice(&from.port().to_be_bytes());
+    out.extend_from_slice(&to.port().to_be_bytes());
+}
+
+/// A header names two addresses of one family; IPv4 can be said in IPv6.
+fn same_family(from: SocketAddr, to: SocketAddr) -> (SocketAddr, SocketAddr, &'static str) {
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let (from, to) = (canonical(from), canonical(to));
+    if from.is_ipv4() && to.is_ipv4() {
+        return (from, to, "TCP4");
+    }
+    let mapped = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    };
+    (mapped(from), mapped(to), "TCP6")
 }
 
 /// CRC-32C (RFC 3720 appendix B.4), bit by bit: headers with one are rare and short.

@@ -61,6 +61,7 @@ fn plan(body: Body, limit: u64) -> Plan {
         nominates: false,
         websocket: false,
         streams: false,
+        client: None,
         limits: Limits { body: limit, ..Limits::default() },
     }
 }

@@ -137,6 +137,10 @@ impl Socket {
         let _ = self.with_socket(|socket| socket.set_linger(Some(std::time::Duration::ZERO)));
     }
 
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.with_socket(|socket| socket.local_addr()).ok()?.as_socket()
+    }
+
     fn with_socket<T>(&self, action: impl FnOnce(socket2::SockRef<'_>) -> io::Result<T>) -> io::Result<T> {
         match (self.waited_for.get(), &*self.plain.borrow()) {
             (Some(tcp), _) => action(tcp.into()),

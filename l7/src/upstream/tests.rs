@@ -36,6 +36,7 @@ fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstrea
         servers,
         tls: None,
         http2: false,
+        send_proxy: None,
         queue: None,
     }
 }

@@ -2,7 +2,8 @@
 #![no_main]
 
 use headgate_fuzz::http::{cuts, read, show};
-use headgate_l7::config::{Edits, Limits};
+use headgate_l7::config::{Edits, Forwarding as ForwardingStyle, Limits, Underscores};
+use headgate_l7::forwarded::Said;
 use headgate_l7::http1::request::{Request, parse};
 use headgate_l7::http1::target::normal_path;
 use headgate_l7::http1::write::{Forwarding, end_of_request, request};
@@ -83,8 +84,9 @@ fn meaning(parsed: &Request<'_>) -> Meaning {
 fn passed_on(parsed: &Request<'_>) -> Vec<u8> {
     let mut written = Vec::new();
     let forwarding = Forwarding {
-        client: "192.0.2.7",
-        scheme: "http",
+        said: Said { peer: std::net::Ipv4Addr::new(192, 0, 2, 7).into(), address: "192.0.2.7", scheme: "http" },
+        style: &ForwardingStyle::default(),
+        underscores: Underscores::Drop,
         http2: false,
         pseudonym: "lb1",
         target: parsed.target,

@@ -1,8 +1,8 @@
 //! What a reload changes of the proxy.
 
 use headgate_l7::config::{
-    Action, Balance, Edits, ErrorPages, HashKey, Limits, Listener, Proxy, Queue, Retry, Server, Template, Upstream,
-    label,
+    Action, Balance, Edits, ErrorPages, Forwarding, HashKey, Limits, Listener, Proxy, Queue, Retry, Server, Template,
+    Underscores, Upstream, label,
 };
 use headgate_l7::log::AccessLog;
 
@@ -27,6 +27,7 @@ const UPSTREAM: &[Row<Upstream>] = &[
     ("hash", |u| hash(u.balance).to_owned()),
     ("http2", |u| u.http2.to_string()),
     ("keepalive", |u| u.keepalive.to_string()),
+    ("send_proxy", |u| u.send_proxy.map_or("none".to_owned(), |version| format!("{version:?}").to_lowercase())),
     ("queue", |u| queue(u.queue)),
     ("retry.on", |u| retry_on(&u.retry)),
     ("retry.tries", |u| u.retry.tries.to_string()),
@@ -52,6 +53,8 @@ struct Shown {
     addresses: String,
     http2: bool,
     proxy_protocol: bool,
+    forwarding: Forwarding,
+    underscores: Underscores,
     limits: Limits,
     error_pages: String,
     access_log: String,
@@ -65,6 +68,12 @@ const LISTENER: &[Row<Shown>] = &[
     ("address", |l| l.addresses.clone()),
     ("http2", |l| l.http2.to_string()),
     ("proxy_protocol", |l| l.proxy_protocol.to_string()),
+    ("trusted_proxies", |l| {
+        let networks = l.forwarding.trusted.iter().map(|(address, length)| format!("{address}/{length}"));
+        list(&networks.collect::<Vec<_>>())
+    }),
+    ("forwarded", |l| format!("{:?}", l.forwarding.style).to_lowercase()),
+    ("underscores", |l| format!("{:?}", l.underscores).to_lowercase()),
     ("limits.request_line", |l| show_size(l.limits.request_line as u64)),
     ("limits.head", |l| show_size(l.limits.head as u64)),
     ("limits.fields", |l| l.limits.fields.to_string()),
@@ -149,6 +158,8 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
         addresses: list(&listener.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
         http2: listener.http2,
         proxy_protocol: listener.proxy_protocol,
+        forwarding: listener.forwarding.clone(),
+        underscores: listener.underscores,
         limits: listener.limits,
         error_pages: pages(&listener.error_pages),
         access_log: log(listener.access_log.as_deref()),

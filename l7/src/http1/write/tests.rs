@@ -8,8 +8,9 @@ fn passed_on(input: &str) -> String {
     let mut out = Vec::new();
     requests::parse(input.as_bytes(), &Limits::default(), false, |parsed| {
         let forwarding = Forwarding {
-            client: CLIENT,
-            scheme: "http",
+            said: Said { peer: CLIENT.parse().unwrap(), address: CLIENT, scheme: "http" },
+            style: &config::Forwarding::default(),
+            underscores: Underscores::Drop,
             http2: false,
             pseudonym: "lb1",
             target: parsed.target,

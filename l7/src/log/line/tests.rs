@@ -21,7 +21,7 @@ fn facts() -> Facts<'static> {
 
 fn line(format: &Format, head: &str, facts: &Facts<'_>, tries: &[Try]) -> String {
     let mut seen = Seen::default();
-    seen.take(format, &Head::refused(head.as_bytes(), crate::client::Version::Http1));
+    seen.take(format, &Head::refused(head.as_bytes(), crate::origin::Version::Http1));
     for tried in tries {
         seen.tried(tried.server, tried.status, tried.begun, tried.took);
     }

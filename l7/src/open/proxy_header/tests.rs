@@ -103,3 +103,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_written_is_read_again() {
+    for (from, to, seen) in [
+        ("192.0.2.7:1", "10.0.0.1:80", "192.0.2.7:1"),
+        ("[2001:db8::1]:5", "[::1]:80", "[2001:db8::1]:5"),
+        ("192.0.2.7:1", "[2001:db8::1]:80", "192.0.2.7:1"),
+        ("[::ffff:192.0.2.7]:1", "10.0.0.1:80", "192.0.2.7:1"),
+    ] {
+        for write in [write_v1, write_v2] {
+            let mut out = Vec::new();
+            write(from.parse().unwrap(), to.parse().unwrap(), &mut out);
+            assert_eq!(parse(&out), Ok(Some(header(seen, out.len()))), "{from} {to}");
+        }
+    }
+}

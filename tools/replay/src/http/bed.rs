@@ -109,6 +109,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         servers: vec![server],
         tls: None,
         http2: false,
+        send_proxy: None,
         queue: None,
     }
 }
@@ -144,6 +145,8 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
         tls: None,
         http2: false,
         proxy_protocol: false,
+        forwarding: headgate_l7::config::Forwarding::default(),
+        underscores: headgate_l7::config::Underscores::default(),
         error_pages: ErrorPages::default(),
         access_log: None,
     }

@@ -1,8 +1,10 @@
 //! `[[listener]]` and what stands in it, but for its routes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use headgate_l7::config::{Style, Underscores};
 
 use super::TIMEOUT;
 use super::files::{ErrorPages, error_pages};
@@ -14,7 +16,20 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static LISTENER: Keys = Keys {
-    supported: &["name", "address", "tls", "http2", "proxy_protocol", "limits", "error_pages", "access_log", "route"],
+    supported: &[
+        "name",
+        "address",
+        "tls",
+        "http2",
+        "proxy_protocol",
+        "trusted_proxies",
+        "forwarded",
+        "underscores",
+        "limits",
+        "error_pages",
+        "access_log",
+        "route",
+    ],
     later: &["protocol"],
 };
 pub(in crate::config) static LIMITS: Keys = Keys {
@@ -36,6 +51,11 @@ pub(in crate::config) static LIMITS: Keys = Keys {
 const LINE: RangeInclusive<u64> = 1 << 10..=1 << 20;
 const BODY: RangeInclusive<u64> = 0..=1 << 50;
 
+const STYLES: [(&str, Option<Style>); 3] =
+    [("x-forwarded", Some(Style::XForwarded)), ("rfc7239", Some(Style::Forwarded)), ("both", Some(Style::Both))];
+const UNDERSCORES: [(&str, Option<Underscores>); 3] =
+    [("drop", Some(Underscores::Drop)), ("pass", Some(Underscores::Pass)), ("refuse", Some(Underscores::Refuse))];
+
 pub(in crate::config) struct Listener {
     pub place: Place,
     pub name: Field<String>,
@@ -44,6 +64,9 @@ pub(in crate::config) struct Listener {
     /// Without TLS.
     pub http2: Field<bool>,
     pub proxy_protocol: Field<bool>,
+    pub trusted_proxies: Field<Vec<At<(IpAddr, u8)>>>,
+    pub forwarded: Field<Style>,
+    pub underscores: Field<Underscores>,
     pub limits: Option<Limits>,
     pub error_pages: ErrorPages,
     pub access_log: Field<Option<AccessLog>>,
@@ -65,6 +88,7 @@ pub(in crate::config) struct Limits {
 impl Listener {
     pub fn read(section: &Section<'_, '_>) -> Self {
         let address = |v: &Value<'_, '_>| v.parse("an address with port", text::listen_address);
+        let network = |v: &Value<'_, '_>| v.parse("a network", text::network);
         Self {
             place: section.place().clone(),
             name: section.field("name", |v| v.parse("a name", text::name)),
@@ -72,6 +96,10 @@ impl Listener {
             tls: section.section("tls", &LISTENER_TLS).map(|s| ListenerTls::read(&s)),
             http2: section.field("http2", Value::boolean),
             proxy_protocol: section.field("proxy_protocol", Value::boolean),
+            trusted_proxies: section
+                .field("trusted_proxies", |v| v.list("an array of networks such as [\"10.0.0.0/8\"]", network)),
+            forwarded: section.field("forwarded", |v| v.choice(&STYLES)),
+            underscores: section.field("underscores", |v| v.choice(&UNDERSCORES)),
             limits: section.section("limits", &LIMITS).map(|s| Limits::read(&s)),
             error_pages: error_pages(section),
             access_log: access_log(section),

@@ -5,6 +5,8 @@ use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use headgate_l7::config::ProxyVersion;
+
 use super::TIMEOUT;
 use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
@@ -14,7 +16,19 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static UPSTREAM: Keys = Keys {
-    supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "queue", "check", "server"],
+    supported: &[
+        "name",
+        "balance",
+        "hash",
+        "keepalive",
+        "retry",
+        "tls",
+        "http2",
+        "send_proxy",
+        "queue",
+        "check",
+        "server",
+    ],
     later: &[],
 };
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
@@ -50,6 +64,7 @@ pub(in crate::config) struct Upstream {
     pub retry: Option<Retry>,
     pub tls: Option<UpstreamTls>,
     pub http2: Field<bool>,
+    pub send_proxy: Field<ProxyVersion>,
     pub queue: Option<Queue>,
     pub check: Option<Check>,
     pub servers: Vec<UpstreamServer>,
@@ -106,6 +121,8 @@ impl Upstream {
             }),
             tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
             http2: section.field("http2", Value::boolean),
+            send_proxy: section
+                .field("send_proxy", |v| v.choice(&[("v1", Some(ProxyVersion::V1)), ("v2", Some(ProxyVersion::V2))])),
             queue: section.section("queue", &QUEUE).map(|s| Queue {
                 size: s.field("size", |v| v.integer(1..=1_000_000, "requests")),
                 timeout: s.field("timeout", |v| v.duration(TIMEOUT)),

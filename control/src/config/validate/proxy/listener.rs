@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
-use headgate_l7::config::{Limits, Listener};
+use headgate_l7::config::{Forwarding, Limits, Listener, Networks, Style, Underscores};
 
 use super::Known;
 use super::files::error_pages;
@@ -76,6 +76,9 @@ pub(super) fn listener(
     if wants_tls && tls.is_none() {
         return None;
     }
+    let trusted = raw.trusted_proxies.or(Vec::new()).into_iter().map(|at| at.value).collect();
+    let forwarding = Forwarding { trusted: Networks::new(trusted), style: raw.forwarded.or(Style::default()) };
+    let underscores = raw.underscores.or(Underscores::default());
     let (http2, proxy_protocol) = (raw.http2.or(false), raw.proxy_protocol.or(false));
     Some(Listener {
         name: name?.value,
@@ -85,6 +88,8 @@ pub(super) fn listener(
         tls,
         http2,
         proxy_protocol,
+        forwarding,
+        underscores,
         error_pages,
         access_log,
     })

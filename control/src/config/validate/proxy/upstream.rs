@@ -40,6 +40,12 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     })
     .into_iter()
     .unzip();
+    if let Field::Set(at) = &raw.send_proxy
+        && http2
+    {
+        findings.error(&at.place, Problem::SendProxyOverHttp2);
+    }
+    let send_proxy = raw.send_proxy.set().map(|at| at.value);
     let queue =
         raw.queue.map(|raw| Queue { size: raw.size.or(QUEUE_SIZE) as usize, timeout: raw.timeout.or(QUEUE_TIMEOUT) });
     if servers.is_empty() {
@@ -58,7 +64,17 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
         Some(UpstreamCheck { upstream: name.clone(), server: server.address, check: check? })
     };
     known.checks.extend(servers.iter().zip(checks).filter_map(of_server));
-    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls, http2, queue })
+    Some(Upstream {
+        name,
+        balance,
+        keepalive: raw.keepalive.or(KEEPALIVE) as usize,
+        retry,
+        servers,
+        tls,
+        http2,
+        send_proxy,
+        queue,
+    })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
