@@ -1,6 +1,7 @@
 //! `headgate demo`: the product on one machine, narrated.
 
 mod config;
+mod pair;
 mod show;
 mod stage;
 mod story;
@@ -16,13 +17,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::{Failure, output};
+use pair::Pair;
 use show::Show;
 use stage::Stage;
 
 /// Show Headgate at work, in network namespaces of this machine
 ///
 /// Makes namespaces for a client, a director and two servers, runs the daemon in the director's, and sends real requests through
-/// it: NAT with weights, direct routing, a tunnel, IPv6, draining a server, and throughput. Nothing outside of the namespaces is
+/// it: NAT with weights, direct routing, a tunnel, IPv6, draining a server, and throughput. Then two nodes with an application each, of
+/// which one dies: the proxy asks the other. Nothing outside of the namespaces is
 /// touched, and all of it is removed at the end, also after Ctrl-C. Takes less than 30 seconds; needs root.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -118,10 +121,11 @@ fn perform(keep: bool, json: bool, stop: &Stop) -> Result<Ended> {
     let mut show = Show::new(json, Arc::clone(stop));
     story::introduce(&show)?;
     let stage = Stage::set().context("cannot set the stage")?;
-    let passed = story::tell(&stage, &mut show)?;
+    let mut passed = story::tell(&stage, &mut show)?;
     if !passed {
         show::log_tail(&stage.daemon.log());
     }
+    passed &= tell_of_the_pair(&mut show)?;
     show.finish(passed)?;
     if keep {
         let text = stage.instructions();
@@ -133,6 +137,18 @@ fn perform(keep: bool, json: bool, stop: &Stop) -> Result<Ended> {
         wait(stop)?;
     }
     Ok(if passed { Ended::Passed } else { Ended::Failed })
+}
+
+/// Whether its steps passed. The pair is gone with the end of this function.
+fn tell_of_the_pair(show: &mut Show) -> Result<bool> {
+    let mut pair = Pair::set().context("cannot set the stage of the pair")?;
+    let mut passed = show.step("pair", "Two nodes, each with an application", |show| pair::own(&pair, show))?;
+    passed &=
+        show.step("backup", "An application dies: the other node's answers", |show| pair::backup(&mut pair, show))?;
+    if !passed {
+        show::log_tail(&pair.log());
+    }
+    Ok(passed)
 }
 
 /// Until Enter or a signal. At the end of a standard input that is no terminal only the signal is left.
