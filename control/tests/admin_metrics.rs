@@ -29,7 +29,8 @@ fn overview() -> Overview {
                 "failures": 2, "retries": 1, "latency_ms": null, "latency": latency})
         };
         let servers = [server("10.0.0.1:8080", "up", &asked), server("10.0.0.2:8080", "probing", &json!(null))];
-        json!({"name": name, "balance": "ewma", "servers": servers})
+        let queue = json!({"size": 9, "waiting": 1, "queued": 2, "timed_out": 3, "refused": 4});
+        json!({"name": name, "balance": "ewma", "queue": queue, "servers": servers})
     };
     let interface = |name: &str| json!({"name": name, "mode": "native", "queues": 2, "mtu": 1500, "present": true});
     let worker = |id: u32| json!({"id": id, "core": id + 2, "received": 10, "transmitted": 9, "to_kernel": 1});
@@ -78,6 +79,8 @@ fn every_part_of_the_node_is_there() {
         ("headgate_server_packets_per_second", &[web, v6, ("direction", "out")], 3.0),
         ("headgate_proxy_client_connections", &[], 5.0),
         ("headgate_proxy_listener_info", &[("listener", "http"), ("address", "[::]:80")], 1.0),
+        ("headgate_upstream_queue_waiting", &[app], 1.0),
+        ("headgate_upstream_queue_refused_total", &[app], 4.0),
         ("headgate_upstream_server_up", &[app, asked], 1.0),
         ("headgate_upstream_server_state", &[app, ("server", "10.0.0.2:8080"), ("state", "probing")], 1.0),
         ("headgate_upstream_server_requests_total", &[app, asked], 30.0),

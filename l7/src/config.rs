@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use files::{ErrorPage, ErrorPages, Files};
 pub use route::{Action, Forward, Host, Path, Pattern, Route, Timeouts};
-pub use upstream::{Balance, HashKey, Retry, Server, Upstream};
+pub use upstream::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
 use crate::tls::Acceptor;
 

@@ -231,7 +231,7 @@ impl Exchange<'_> {
     }
 
     /// Takes what the client sends meanwhile; its silence after the request is no reason to stop.
-    fn read_client(&mut self) -> Result<(), Failed> {
+    pub fn read_client(&mut self) -> Result<(), Failed> {
         match self.client.stream.try_read(&mut self.client.buffer) {
             Ok(0) => {
                 self.client.half_closed = true;

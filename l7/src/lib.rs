@@ -39,6 +39,7 @@ mod timers;
 pub mod tls;
 mod tries;
 mod tunnel;
+mod turn;
 pub mod upstream;
 pub mod worker;
 mod write_all;

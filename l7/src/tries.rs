@@ -7,6 +7,7 @@ use crate::clock::micros;
 use crate::exchange::{Answer, Exchange, Failed, To};
 use crate::failover::{self, Decision, Failure, Next, Progress, decide};
 use crate::http1::Reject;
+use crate::turn::turn;
 use crate::upstream::{Attempts, Key, NoServer, Pick, Upstream};
 
 /// Whom to ask.
@@ -31,10 +32,17 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
     let key = Key { client: target.client, hashed: target.hashed };
     let mut running = upstream.enter();
     let mut attempts = Attempts::default();
-    let begun = micros();
+    let mut begun = micros();
     let mut pick = match upstream.pick(&mut attempts, &key, begun / 1000) {
         Ok(pick) => pick,
-        Err(none) => return Outcome::None(End::Status(no_server(none))),
+        // In a place of its own: requests that need not wait need no room for it.
+        Err(none) => match Box::pin(turn(exchange, upstream, &mut attempts, &key, none)).await {
+            Ok(pick) => {
+                begun = micros();
+                pick
+            }
+            Err(end) => return Outcome::None(end),
+        },
     };
     let mut asked = begun;
     let mut fresh = false;
@@ -79,17 +87,32 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
             fresh = true;
             continue;
         }
-        if next == Next::NextServer
-            && (!failover::is_costly(failure) || running.may_repeat())
-            && let Ok(other) = upstream.pick(&mut attempts, &key, now)
-        {
-            pick.server().count_passed_on();
-            let failed = std::mem::replace(&mut pick, other);
-            if let Some(answer) = answer {
-                kept = Some((answer, failed));
+        if next == Next::NextServer && (!failover::is_costly(failure) || running.may_repeat()) {
+            let server = pick.server();
+            match upstream.pick(&mut attempts, &key, now) {
+                Ok(other) => {
+                    let failed = std::mem::replace(&mut pick, other);
+                    if let Some(answer) = answer {
+                        kept = Some((answer, failed));
+                    }
+                    server.count_passed_on();
+                    fresh = false;
+                    continue;
+                }
+                // An answer, such as it is, is worth more than a place in line.
+                Err(NoServer::Busy) if answer.is_none() && kept.is_none() => {
+                    drop(pick);
+                    match Box::pin(turn(exchange, upstream, &mut attempts, &key, NoServer::Busy)).await {
+                        Ok(other) => pick = other,
+                        Err(end) => return Outcome::None(end),
+                    }
+                    server.count_passed_on();
+                    asked = micros();
+                    fresh = false;
+                    continue;
+                }
+                Err(_) => {}
             }
-            fresh = false;
-            continue;
         }
         return match answer.map(|answer| (answer, pick)).or(kept) {
             Some((answer, pick)) => Outcome::Answer(answer, pick),
@@ -101,11 +124,4 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
 /// Where the picked server is and how it is spoken to.
 pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
     To { address: pick.server().address(), tls: upstream.config().tls.as_ref() }
-}
-
-fn no_server(none: NoServer) -> u16 {
-    match none {
-        NoServer::Left => 502,
-        NoServer::Busy => 503,
-    }
 }

@@ -30,7 +30,7 @@ pub use status::{
     Dataplane, Frames, Interface, LastReload, NodeState, Proxy, ProxyListener, ProxyWorker, ServiceSummary, Status,
     UpstreamSummary, Worker, XdpMode,
 };
-pub use upstream::{Latency, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, Upstreams};
+pub use upstream::{Latency, Queue, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, Upstreams};
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
 pub const VERSION: u32 = 1;

@@ -26,7 +26,24 @@ impl Upstreams {
 pub struct Upstream {
     pub name: String,
     pub balance: String,
+    /// Absent where requests do not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
     pub servers: Vec<UpstreamServer>,
+}
+
+/// Requests that wait for a server to have room. Counters are since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// How many may wait.
+    pub size: u64,
+    pub waiting: u64,
+    /// Requests that had to wait.
+    pub queued: u64,
+    /// Of these, those that waited in vain.
+    pub timed_out: u64,
+    /// Requests that found the queue full.
+    pub refused: u64,
 }
 
 /// A server of an upstream. Counters are since the start.

@@ -3,9 +3,9 @@
 use clap::CommandFactory;
 use headgate_api::{
     Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, NodeState, Problem, Protocol,
-    Proxy, ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service, ServiceSummary,
-    Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, UpstreamSummary, Upstreams,
-    VERSION, Worker, XdpMode,
+    Proxy, ProxyListener, ProxyWorker, Queue, Rates, ReloadReport, Server, ServerReport, ServerState, Service,
+    ServiceSummary, Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState,
+    UpstreamSummary, Upstreams, VERSION, Worker, XdpMode,
 };
 
 use super::output::Paint;
@@ -249,7 +249,13 @@ fn upstreams_table() {
         server("10.0.0.12:8080", UpstreamState::Down, 12, None),
         server("10.0.0.13:8080", UpstreamState::Drain, 0, None),
     ];
-    let upstream = |name: &str, servers| Upstream { name: name.into(), balance: "round_robin".into(), servers };
+    let queue = |servers: &Vec<_>| {
+        (!servers.is_empty()).then_some(Queue { size: 1000, waiting: 17, queued: 4321, timed_out: 3, refused: 0 })
+    };
+    let upstream = |name: &str, servers| {
+        let queue = queue(&servers);
+        Upstream { name: name.into(), balance: "round_robin".into(), queue, servers }
+    };
     let report = |upstreams| upstreams::Report { upstreams: Upstreams::new(upstreams), paint: PLAIN }.to_string();
     let text = report(vec![upstream("app", app), upstream("spare", vec![])]);
     fixture("upstreams.txt", &text);

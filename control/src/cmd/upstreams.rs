@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Request, Response, Upstream, UpstreamState, Upstreams};
+use headgate_api::{Queue, Request, Response, Upstream, UpstreamState, Upstreams};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -58,6 +58,9 @@ impl fmt::Display for Report {
                 writeln!(f)?;
             }
             writeln!(f, "{}: {}", upstream.name, upstream.balance)?;
+            if let Some(queue) = &upstream.queue {
+                writeln!(f, "  queue: {}", self::queue(queue))?;
+            }
             write!(f, "{}", self.servers(upstream))?;
         }
         Ok(())
@@ -98,6 +101,13 @@ impl Report {
         }
         table
     }
+}
+
+/// Also for the status page.
+pub(crate) fn queue(queue: &Queue) -> String {
+    let [waiting, size, queued, timed_out, refused] =
+        [queue.waiting, queue.size, queue.queued, queue.timed_out, queue.refused].map(short);
+    format!("{waiting} of {size} waiting; {queued} had to wait, {timed_out} in vain; {refused} refused")
 }
 
 fn state(state: UpstreamState) -> Cell {

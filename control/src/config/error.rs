@@ -184,6 +184,8 @@ pub enum Advice {
     NoPrimaries,
     #[error("ignored: only balance = \"hash\" looks at it")]
     HashIgnored,
+    #[error("ignored: no server of the upstream has max_connections")]
+    NothingQueues,
     #[error("no route uses upstream {0}")]
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]

@@ -58,12 +58,12 @@ fn the_reference_holds_the_defaults() {
 
 #[test]
 fn the_reference_shows_the_defaults_of_services() {
-    // Persistence has no default as a whole: with it the reference shows the defaults of its keys.
+    // Persistence and queue have no default as a whole: with them the reference shows the defaults of their keys.
     let minimal = SERVICE.replace("[[service.server]]", "persistence = {}\n[[service.server]]");
     let full = good(&reference_without_files()).model;
     assert_eq!(full.services(), good(&minimal).model.services());
     assert_eq!(full.addresses().len(), 1);
-    let minimal = "[[upstream]]\nname = \"app\"\nbalance = \"round_robin\"\n[[upstream.server]]\naddress = \"10.0.0.11:8080\"\n\
+    let minimal = "[[upstream]]\nname = \"app\"\nbalance = \"round_robin\"\nqueue = {}\n[[upstream.server]]\naddress = \"10.0.0.11:8080\"\n\
                    [[listener]]\nname = \"http\"\naddress = [\"0.0.0.0:80\"]\n[[listener.route]]\n\
                    host = \"www.example.org\"\nupstream = \"app\"\n";
     let (full, minimal) = (full.proxy().config().clone(), good(minimal).model.proxy().config().clone());

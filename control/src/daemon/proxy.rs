@@ -8,7 +8,7 @@ use headgate_api as api;
 use headgate_api::{ErrorKind, Response, ServerChange};
 use headgate_l7::clock::millis;
 use headgate_l7::config;
-use headgate_l7::upstream::{Admin, Distribution, Server, State, Upstream};
+use headgate_l7::upstream::{Admin, Distribution, Queue, Server, State, Upstream};
 use headgate_l7::worker::Pool;
 
 use crate::config::model::{self, Workers, balance_word};
@@ -196,7 +196,18 @@ fn shown(upstream: &Upstream, now: u64) -> api::Upstream {
     api::Upstream {
         name: upstream.config().name.clone(),
         balance: balance_word(upstream.config().balance).to_owned(),
+        queue: upstream.config().queue.map(|configured| queue(configured, upstream.queue())),
         servers: upstream.servers().iter().map(|server| shown_server(server, now)).collect(),
+    }
+}
+
+fn queue(configured: config::Queue, queue: &Queue) -> api::Queue {
+    api::Queue {
+        size: configured.size.into(),
+        waiting: queue.waiting().into(),
+        queued: queue.queued(),
+        timed_out: queue.timed_out(),
+        refused: queue.refused(),
     }
 }
 

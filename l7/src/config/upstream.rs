@@ -12,6 +12,8 @@ pub struct Upstream {
     /// Idle connections kept per worker and server.
     pub keepalive: usize,
     pub retry: Retry,
+    /// What becomes of requests while all servers that work have as many as they may have; without it they are refused.
+    pub queue: Option<Queue>,
     pub servers: Vec<Server>,
     pub tls: Option<Connector>,
 }
@@ -59,6 +61,15 @@ pub struct Retry {
     pub timeout: Duration,
     /// Pass on POST, LOCK and PATCH too, although a server may have acted on them.
     pub non_idempotent: bool,
+}
+
+/// Requests that wait for a server, all workers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// More are refused at once.
+    pub size: u32,
+    /// How long one waits.
+    pub timeout: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

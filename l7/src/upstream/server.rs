@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::latencies::{Distribution, Latencies};
+use super::queue::Queue;
 use crate::config;
 
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
@@ -18,6 +22,8 @@ pub struct Server {
     /// 0 where it is the only one.
     max_fails: u32,
     record: Arc<Record>,
+    /// Of its upstream.
+    queue: Arc<Queue>,
 }
 
 /// State of a server, shared by all workers.
@@ -64,12 +70,9 @@ pub enum State {
 }
 
 impl Server {
-    pub(super) fn new(config: &config::Server, alone: bool, record: Option<Arc<Record>>) -> Self {
-        Self {
-            config: config.clone(),
-            max_fails: if alone { 0 } else { config.max_fails },
-            record: record.unwrap_or_default(),
-        }
+    pub(super) fn new(config: &config::Server, alone: bool, record: Arc<Record>, queue: Arc<Queue>) -> Self {
+        let max_fails = if alone { 0 } else { config.max_fails };
+        Self { config: config.clone(), max_fails, record, queue }
     }
 
     pub fn name(&self) -> &str {
@@ -149,15 +152,21 @@ impl Server {
 
     pub fn set_admin(&self, admin: Admin) {
         self.record.admin.store(admin as u8, Relaxed);
+        self.queue.look();
     }
 
     /// The verdict of the active checks.
     pub fn set_checked(&self, up: bool) {
         self.record.checked_down.store(!up, Relaxed);
+        self.queue.look();
     }
 
-    pub(super) fn record(&self) -> Arc<Record> {
-        Arc::clone(&self.record)
+    pub(super) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
 
     /// Nothing but its failures speaks against it.
@@ -171,8 +180,14 @@ impl Server {
         until != 0 && self.max_fails != 0 && now < until
     }
 
+    /// Whether anybody may be sent to it without a look at the clock.
+    pub(super) fn is_fit(&self) -> bool {
+        self.may_be_asked() && (self.max_fails == 0 || self.record.out_until.load(Relaxed) == 0)
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.config.max_connections != 0 && self.in_flight() >= self.config.max_connections
+        // In one order with the end of requests: see `Queue`.
+        self.config.max_connections != 0 && self.record.in_flight.load(SeqCst) >= self.config.max_connections
     }
 
     pub(super) fn last_failure(&self) -> u64 {
@@ -194,13 +209,24 @@ impl Server {
         Some(true)
     }
 
-    pub(super) fn begin(&self) {
-        self.record.in_flight.fetch_add(1, Relaxed);
+    /// A request begins, unless there are as many as there may be.
+    pub(super) fn begin(&self) -> bool {
+        let (in_flight, most) = (&self.record.in_flight, self.config.max_connections);
+        if most == 0 {
+            in_flight.fetch_add(1, Relaxed);
+            return true;
+        }
+        in_flight.fetch_update(SeqCst, Relaxed, |running| (running < most).then_some(running + 1)).is_ok()
+    }
+
+    pub(super) fn count_request(&self) {
         self.record.requests.fetch_add(1, Relaxed);
     }
 
+    /// A request ends; who waits for its place gets it.
     pub(super) fn end(&self) {
-        self.record.in_flight.fetch_sub(1, Relaxed);
+        self.record.end();
+        self.queue.hand_on(self);
     }
 
     pub(super) fn succeeded(&self, probe: bool, latency: u64) {
@@ -209,6 +235,7 @@ impl Server {
             self.window().clear();
             self.record.probing.store(false, Relaxed);
             self.record.out_until.store(0, Relaxed);
+            self.queue.look();
         }
         self.record.latencies.record(latency);
         let average = self.record.latency.load(Relaxed);
@@ -247,5 +274,11 @@ impl Server {
 
     fn window(&self) -> std::sync::MutexGuard<'_, VecDeque<u64>> {
         self.record.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    pub(super) fn end(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
     }
 }

@@ -1,6 +1,6 @@
 //! The proxy: its clients, upstreams and their servers.
 
-use headgate_api::{Proxy, Upstream, UpstreamServer, UpstreamState};
+use headgate_api::{Proxy, Queue, Upstream, UpstreamServer, UpstreamState};
 
 use super::Number;
 use crate::admin::exposition::{Exposition, Metric, counter, gauge, histogram};
@@ -14,6 +14,17 @@ const LATENCY: Metric = histogram("headgate_upstream_server_response_seconds", "
 
 const STATES: [UpstreamState; 4] =
     [UpstreamState::Up, UpstreamState::Down, UpstreamState::Drain, UpstreamState::Probing];
+
+/// A number of a queue.
+const QUEUES: [Number<Queue>; 4] = [
+    (gauge("headgate_upstream_queue_waiting", "Requests that wait for a server to have room."), |queue| queue.waiting),
+    (
+        counter("headgate_upstream_queue_requests_total", "Requests that had to wait for a server to have room."),
+        |queue| queue.queued,
+    ),
+    (counter("headgate_upstream_queue_timeouts_total", "Requests that waited in vain."), |queue| queue.timed_out),
+    (counter("headgate_upstream_queue_refused_total", "Requests that found the queue full."), |queue| queue.refused),
+];
 
 /// A number of a server.
 const NUMBERS: [Number<UpstreamServer>; 7] = [
@@ -47,6 +58,14 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
     let mut family = out.family(UPSTREAM);
     for upstream in upstreams {
         family.sample(&[("upstream", &upstream.name), ("balance", &upstream.balance)], true);
+    }
+    for (metric, number) in QUEUES {
+        let mut family = out.family(metric);
+        for upstream in upstreams {
+            if let Some(queue) = &upstream.queue {
+                family.sample(&[("upstream", &upstream.name)], number(queue));
+            }
+        }
     }
     for (metric, number) in NUMBERS {
         let mut family = out.family(metric);

@@ -74,7 +74,11 @@ pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
     }
     html.raw("<h2>Upstreams</h2>");
     for upstream in upstreams {
-        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance).raw("</p>");
+        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance);
+        if let Some(queue) = &upstream.queue {
+            html.text(&format!("; queue: {}", crate::cmd::upstreams::queue(queue)));
+        }
+        html.raw("</p>");
         let heads =
             ["Server", "State", "Role", "Weight", "In flight", "Requests", "Failures", "Retries", "p50 ms", "p99 ms"];
         html.table(&heads, upstream.servers.iter().map(upstream_server)).raw("</section>");

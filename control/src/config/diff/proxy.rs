@@ -26,6 +26,9 @@ const UPSTREAM: &[Row<Upstream>] = &[
     ("retry.tries", |u| u.retry.tries.to_string()),
     ("retry.timeout", |u| show_duration(u.retry.timeout)),
     ("retry.non_idempotent", |u| u.retry.non_idempotent.to_string()),
+    ("queue", |u| {
+        u.queue.map_or("none".to_owned(), |queue| format!("{}, {}", queue.size, show_duration(queue.timeout)))
+    }),
 ];
 
 const SERVER: &[Row<Server>] = &[

@@ -54,6 +54,7 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("upstream", &proxy::upstream::UPSTREAM),
     ("upstream.hash", &proxy::upstream::HASH),
     ("upstream.retry", &proxy::upstream::RETRY),
+    ("upstream.queue", &proxy::upstream::QUEUE),
     ("upstream.tls", &proxy::tls::UPSTREAM_TLS),
     ("upstream.server", &proxy::upstream::UPSTREAM_SERVER),
     ("listener", &proxy::listener::LISTENER),

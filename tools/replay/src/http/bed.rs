@@ -104,6 +104,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         balance: Balance::RoundRobin,
         keepalive: 64,
         retry: Retry::default(),
+        queue: None,
         servers: vec![server],
         tls: None,
     }

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::TIMEOUT;
 use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
@@ -12,10 +13,11 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static UPSTREAM: Keys =
-    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "server"], later: &["check"] };
+    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "queue", "tls", "server"], later: &["check"] };
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
 pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
+pub(in crate::config) static QUEUE: Keys = Keys { supported: &["size", "timeout"], later: &[] };
 pub(in crate::config) static UPSTREAM_SERVER: Keys = Keys {
     supported: &["address", "weight", "max_fails", "fail_timeout", "backup", "down", "max_connections"],
     later: &["check"],
@@ -24,6 +26,7 @@ pub(in crate::config) static UPSTREAM_SERVER: Keys = Keys {
 /// A server of weight 10000 has 1.6 million points on the ring of a consistent hash.
 const WEIGHT: RangeInclusive<u32> = 1..=10_000;
 const COUNT: RangeInclusive<u32> = 0..=1_000_000;
+const QUEUE_SIZE: RangeInclusive<u32> = 1..=1_000_000;
 const FAIL_TIMEOUT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
 
 pub(in crate::config) struct Upstream {
@@ -33,6 +36,7 @@ pub(in crate::config) struct Upstream {
     pub hash: Option<Hash>,
     pub keepalive: Field<u32>,
     pub retry: Option<Retry>,
+    pub queue: Option<Queue>,
     pub tls: Option<UpstreamTls>,
     pub servers: Vec<UpstreamServer>,
 }
@@ -48,6 +52,12 @@ pub(in crate::config) struct Retry {
     pub tries: Field<u32>,
     pub timeout: Field<Duration>,
     pub non_idempotent: Field<bool>,
+}
+
+pub(in crate::config) struct Queue {
+    pub place: Place,
+    pub size: Field<u32>,
+    pub timeout: Field<Duration>,
 }
 
 pub(in crate::config) struct UpstreamServer {
@@ -78,6 +88,11 @@ impl Upstream {
                 tries: s.field("tries", |v| v.integer(COUNT, "")),
                 timeout: s.field("timeout", |v| v.duration(FAIL_TIMEOUT)),
                 non_idempotent: s.field("non_idempotent", Value::boolean),
+            }),
+            queue: section.section("queue", &QUEUE).map(|s| Queue {
+                place: s.place().clone(),
+                size: s.field("size", |v| v.integer(QUEUE_SIZE, "requests")),
+                timeout: s.field("timeout", |v| v.duration(TIMEOUT)),
             }),
             tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),

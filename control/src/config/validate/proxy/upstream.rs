@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use headgate_l7::config::{Balance, HashKey, Retry, Server, Upstream};
+use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
 use super::tls::connector;
 use super::{Known, KnownUpstream};
@@ -17,6 +17,7 @@ use crate::config::validate::{Unique, host_address};
 
 /// nginx's default.
 const KEEPALIVE: u32 = 64;
+const QUEUE: Queue = Queue { size: 1000, timeout: Duration::from_secs(1) };
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP: NonZeroU16 = NonZeroU16::new(80).unwrap();
 const HTTPS: NonZeroU16 = NonZeroU16::new(443).unwrap();
@@ -32,6 +33,12 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     } else if servers.iter().all(|server| server.backup || server.down) {
         findings.warning(&raw.place, Advice::NoPrimaries);
     }
+    let queue = raw.queue.map(|raw| {
+        if servers.iter().all(|server| server.max_connections == 0) {
+            findings.warning(&raw.place, Advice::NothingQueues);
+        }
+        Queue { size: raw.size.or(QUEUE.size), timeout: raw.timeout.or(QUEUE.timeout) }
+    });
     let retry = raw.retry.map_or_else(Retry::default, retry);
     let At { value: name, place } = name?;
     if !known.names.insert(&name, &place, findings) {
@@ -39,7 +46,8 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     }
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
-    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls })
+    let keepalive = raw.keepalive.or(KEEPALIVE) as usize;
+    Some(Upstream { name, balance, keepalive, retry, queue, servers, tls })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
