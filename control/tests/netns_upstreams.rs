@@ -1,4 +1,4 @@
-//! Upstreams beyond failover: the queue.
+//! Upstreams beyond failover: the queue, slow start.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
 use common::PATIENCE;
-use common::proxy::{BACKUP, Bed, PRIMARY, Server, config, namespace, status};
+use common::proxy::{BACKUP, Bed, PRIMARY, SECOND, Server, at, config, good, namespace, status};
 use headgate_testbed::traffic::Response;
 use headgate_testbed::{Topology, privileged, wait_for};
 
@@ -166,5 +166,27 @@ fn a_reload_does_not_lose_who_waits() {
         (0..2).for_each(|_| go.send(()).unwrap());
         assert_eq!((running.join().unwrap().text(), waiting.join().unwrap().text()), ("0".into(), "1".into()));
     });
+    bed.finish();
+}
+
+#[test]
+fn a_server_that_is_enabled_again_starts_slowly() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("slow-start");
+    let servers = [good(&topology, PRIMARY), good(&topology, SECOND)];
+    let bed = Bed::start(topology, &config("", &[(PRIMARY, "slow_start = \"1h\""), (SECOND, "")], ""));
+    assert_eq!(bed.count(PRIMARY, "weight_percent"), 100);
+    let address = at(PRIMARY).to_string();
+    for change in ["drain", "enable"] {
+        bed.daemon.run(&["server", "app", &address, change]).unwrap();
+    }
+    assert_eq!(bed.count(PRIMARY, "weight_percent"), 1);
+    let table = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(table.contains("1 (1%)"), "{table}");
+    assert!((0..50).all(|_| bed.get("/").status == 200));
+    let [slow, other] = servers.map(|server| server.requests().len());
+    assert!(slow <= 1 && other >= 49, "{slow} and {other} requests");
     bed.finish();
 }

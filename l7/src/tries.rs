@@ -55,7 +55,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
         let (latency, now) = (now - std::mem::replace(&mut asked, now), now / 1000);
         let (failure, answer) = match result {
             Ok(answer) if !failover::is_failure(policy, answer.head.status) => {
-                pick.succeeded(latency);
+                pick.succeeded(latency, now);
                 return Outcome::Answer(answer, pick);
             }
             Ok(answer) => (Failure::Status(answer.head.status), Some(answer)),

@@ -255,8 +255,8 @@ impl<'a> Pick<'a> {
     }
 
     /// The server has answered properly. `latency` in microseconds until its response began.
-    pub fn succeeded(&self, latency: u64) {
-        self.server.succeeded(self.probe, latency);
+    pub fn succeeded(&self, latency: u64, now: u64) {
+        self.server.succeeded(self.probe, latency, now);
     }
 
     /// The server has failed.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Queue, Request, Response, Upstream, UpstreamState, Upstreams};
+use headgate_api::{Queue, Request, Response, Upstream, UpstreamServer, UpstreamState, Upstreams};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -89,7 +89,7 @@ impl Report {
             let name = format!("{}{}", server.address, if server.backup { " (backup)" } else { "" });
             table.row(vec![
                 name.into(),
-                server.weight.into(),
+                weight(server).into(),
                 state(server.state),
                 short(server.in_flight).into(),
                 short(server.requests).into(),
@@ -100,6 +100,14 @@ impl Report {
             ]);
         }
         table
+    }
+}
+
+/// With what slow start leaves of it; also for the status page.
+pub(crate) fn weight(server: &UpstreamServer) -> String {
+    match server.weight_percent {
+        100 => server.weight.to_string(),
+        percent => format!("{} ({percent}%)", server.weight),
     }
 }
 

@@ -147,6 +147,8 @@ pub enum Problem {
     TakenByListener { address: SocketAddr, listener: String },
     #[error("there is no upstream {name}{}", listed(.known))]
     NoSuchUpstream { name: String, known: String },
+    #[error("balance = \"{0}\" has no slow start: a hash that moved and came back would move the clients twice")]
+    SlowStartOfHash(&'static str),
     #[error("a route needs one of upstream, respond, redirect and root")]
     RouteWays,
     #[error("a head must have room for the request line: raise head or lower request_line")]

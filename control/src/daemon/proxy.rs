@@ -44,7 +44,7 @@ impl Proxy {
             return Err(error).context("proxy");
         }
         for server in pool.snapshot().upstreams.iter().flat_map(|upstream| upstream.servers()) {
-            server.set_admin(Admin::Enabled);
+            server.set_admin(Admin::Enabled, millis());
         }
         self.configured = model.config().clone();
         self.weights.clear();
@@ -104,7 +104,7 @@ impl Proxy {
         let snapshot = pool.snapshot();
         let known = snapshot.upstreams.iter().find(|known| known.config().name == upstream)?;
         let server = known.servers().iter().find(|known| known.address() == address)?;
-        server.set_admin(admin);
+        server.set_admin(admin, millis());
         let report = api::UpstreamServerReport {
             version: api::VERSION,
             upstream: upstream.to_owned(),
@@ -217,6 +217,7 @@ fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {
         address: server.address(),
         backup: server.is_backup(),
         weight: server.weight(),
+        weight_percent: server.ramp(now),
         state: state(server.state(now)),
         in_flight: server.in_flight().into(),
         requests: server.requests(),

@@ -81,6 +81,8 @@ pub struct Server {
     /// Failures within `fail_timeout` that take it out; 0 = never.
     pub max_fails: u32,
     pub fail_timeout: Duration,
+    /// How long the weight rises to its full height after the server has come back; zero: not at all. Hashes take no notice.
+    pub slow_start: Duration,
     pub backup: bool,
     pub down: bool,
     /// Requests in flight; 0 = no limit.

@@ -10,6 +10,7 @@ mod round_robin;
 
 use std::sync::Arc;
 
+use super::server::FULL;
 use super::{Attempts, Key, Server};
 use crate::config::{Balance, HashKey};
 
@@ -31,11 +32,13 @@ struct Member {
     /// In the upstream.
     index: usize,
     server: Arc<Server>,
-    /// Of smooth weighted round robin.
+    /// Of smooth weighted round robin, in hundredths.
     current: i64,
     effective: i64,
     /// Whether this request may have it.
     eligible: bool,
+    /// In percent: see [`Server::ramp`].
+    ramp: u32,
 }
 
 /// Where a request's hash has come to; goes on from there after a failure.
@@ -46,16 +49,26 @@ pub struct Walk {
     rehashes: u32,
 }
 
+impl Member {
+    /// As it is now, in hundredths.
+    fn weight(&self) -> u64 {
+        u64::from(self.server.weight()) * u64::from(self.ramp)
+    }
+
+    /// As it is without failures and slow start, in hundredths.
+    fn full_weight(&self) -> i64 {
+        i64::from(self.server.weight()) * i64::from(FULL)
+    }
+}
+
 impl Group {
     pub fn new(balance: Balance, members: Vec<(usize, Arc<Server>)>) -> Self {
         let members: Vec<_> = members
             .into_iter()
-            .map(|(index, server)| Member {
-                index,
-                current: 0,
-                effective: i64::from(server.weight()),
-                eligible: false,
-                server,
+            .map(|(index, server)| {
+                let mut member = Member { index, server, current: 0, effective: 0, eligible: false, ramp: FULL };
+                member.effective = member.full_weight();
+                member
             })
             .collect();
         let ring = match balance {
@@ -74,7 +87,7 @@ impl Group {
             };
             if let Some(known) = before.members.iter().find(same) {
                 member.current = known.current;
-                member.effective = known.effective.min(i64::from(member.server.weight()));
+                member.effective = known.effective.min(member.full_weight());
             }
         }
     }
@@ -90,10 +103,14 @@ impl Group {
                 *busy = true;
             }
             any = any || member.eligible;
-            member.effective = (member.effective - i64::from(server.take_lost_weight())).max(0);
+            member.ramp = server.ramp(now);
+            member.effective = (member.effective - i64::from(server.take_lost_weight()) * i64::from(FULL)).max(0);
         }
         if !any {
             return None;
+        }
+        if matches!(self.balance, Balance::RandomTwo | Balance::Ewma) {
+            self.leave_out_newcomers();
         }
         let walk = &mut attempts.walk;
         let found = match self.balance {
@@ -108,6 +125,16 @@ impl Group {
         let at = found.or_else(|| round_robin::choose(&mut self.members, |_| true))?;
         Some(self.members[at].index)
     }
+
+    /// Of two random servers the idle one is taken, whatever its weight: one in slow start takes part in as many choices as it may, seen
+    /// against the one that is furthest.
+    fn leave_out_newcomers(&mut self) {
+        let eligible = |member: &&mut Member| member.eligible;
+        let most = self.members.iter_mut().filter(eligible).map(|member| member.ramp).max().unwrap_or(FULL);
+        for member in self.members.iter_mut().filter(eligible).filter(|member| member.ramp < most) {
+            member.eligible = self.random.below(most.into()) < u64::from(member.ramp);
+        }
+    }
 }
 
 impl Balance {
@@ -120,17 +147,22 @@ impl Balance {
     }
 }
 
-/// The member that a weight falls upon.
-fn at_weight(members: &[Member], mut weight: u64) -> usize {
+/// The member that a share of the total weight falls upon.
+fn at_weight(members: &[Member], mut weight: u64, own: impl Fn(&Member) -> u64) -> usize {
     members
         .iter()
         .position(|member| {
-            let own = u64::from(member.server.weight());
+            let own = own(member);
             let here = weight < own;
             weight = weight.saturating_sub(own);
             here
         })
         .unwrap_or(0)
+}
+
+/// The weight of a hash, which always leads to the same server.
+fn steady(member: &Member) -> u64 {
+    member.server.weight().into()
 }
 
 /// A small generator (xorshift64*): the choice need not be unpredictable.
@@ -151,3 +183,6 @@ impl Random {
         ((u128::from(high) * u128::from(limit)) >> 64) as u64
     }
 }
+
+#[cfg(test)]
+mod tests;

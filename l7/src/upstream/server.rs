@@ -15,6 +15,9 @@ use crate::config;
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
 const EWMA_SHIFT: u32 = 3;
 
+/// All of a weight.
+pub const FULL: u32 = 100;
+
 /// A server as one configuration has it, and its record, which outlives configurations.
 #[derive(Debug)]
 pub struct Server {
@@ -48,6 +51,8 @@ pub struct Record {
     /// False while active checks fail.
     checked_down: AtomicBool,
     admin: AtomicU8,
+    /// When it came back last; 0: it has never been away.
+    returned: AtomicU64,
 }
 
 /// What the operator wants.
@@ -85,6 +90,17 @@ impl Server {
 
     pub fn weight(&self) -> u32 {
         self.config.weight
+    }
+
+    /// The share of its weight that it has so soon after its return, in percent: from 1 up to [`FULL`] in a straight line.
+    pub fn ramp(&self, now: u64) -> u32 {
+        let rise = self.config.slow_start.as_millis() as u64;
+        let returned = self.record.returned.load(Relaxed);
+        let since = now.saturating_sub(returned);
+        if returned == 0 || since >= rise {
+            return FULL;
+        }
+        1 + (u128::from(since) * u128::from(FULL - 1) / u128::from(rise)) as u32
     }
 
     pub fn is_backup(&self) -> bool {
@@ -150,15 +166,21 @@ impl Server {
         }
     }
 
-    pub fn set_admin(&self, admin: Admin) {
-        self.record.admin.store(admin as u8, Relaxed);
-        self.queue.look();
+    pub fn set_admin(&self, admin: Admin, now: u64) {
+        let before = self.record.admin.swap(admin as u8, Relaxed);
+        if admin == Admin::Enabled && before != admin as u8 {
+            self.has_returned(now);
+        }
     }
 
     /// The verdict of the active checks.
-    pub fn set_checked(&self, up: bool) {
-        self.record.checked_down.store(!up, Relaxed);
-        self.queue.look();
+    pub fn set_checked(&self, up: bool, now: u64) {
+        let was_down = self.record.checked_down.swap(!up, Relaxed);
+        if up && was_down {
+            // They know better than failures of the past.
+            self.forget_failures();
+            self.has_returned(now);
+        }
     }
 
     pub(super) fn record(&self) -> &Arc<Record> {
@@ -229,13 +251,11 @@ impl Server {
         self.queue.hand_on(self);
     }
 
-    pub(super) fn succeeded(&self, probe: bool, latency: u64) {
+    pub(super) fn succeeded(&self, probe: bool, latency: u64, now: u64) {
         if probe {
             tracing::info!(server = self.name(), "the server works again");
-            self.window().clear();
-            self.record.probing.store(false, Relaxed);
-            self.record.out_until.store(0, Relaxed);
-            self.queue.look();
+            self.forget_failures();
+            self.has_returned(now);
         }
         self.record.latencies.record(latency);
         let average = self.record.latency.load(Relaxed);
@@ -265,6 +285,18 @@ impl Server {
                 tracing::warn!(server = self.name(), "the server has failed and is left out");
             }
         }
+    }
+
+    fn forget_failures(&self) {
+        self.window().clear();
+        self.record.probing.store(false, Relaxed);
+        self.record.out_until.store(0, Relaxed);
+    }
+
+    /// It takes requests again, few at first.
+    fn has_returned(&self, now: u64) {
+        self.record.returned.store(now.max(1), Relaxed);
+        self.queue.look();
     }
 
     /// Weight that failures took since it was last asked for.

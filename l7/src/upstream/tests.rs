@@ -12,6 +12,7 @@ pub fn server(port: u16) -> config::Server {
         weight: 1,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
+        slow_start: Duration::ZERO,
         backup: false,
         down: false,
         max_connections: 0,
@@ -132,7 +133,7 @@ fn a_failed_server_is_out_for_its_time_and_then_probed_by_one_request() {
     let probe = probes.iter().flatten().find(|pick| pick.server().address().port() == 1).expect("one is let through");
     assert_eq!(probe.server().state(11_000), State::Probing);
     assert!((0..4).all(|_| first(&upstream, 11_001) == Some(2)), "the others keep away");
-    probe.succeeded(100);
+    probe.succeeded(100, 11_001);
     assert_eq!(probe.server().state(11_002), State::Up);
     assert!((0..4).any(|_| first(&upstream, 11_002) == Some(1)));
 }
@@ -170,11 +171,11 @@ fn when_all_are_out_the_least_recently_failed_primary_is_asked() {
 fn nobody_is_asked_who_may_not_be() {
     let down = config::Server { down: true, ..server(1) };
     let upstream = upstream(Balance::RoundRobin, vec![down, server(2), server(3)]);
-    upstream.servers()[1].set_admin(Admin::Drain);
-    upstream.servers()[2].set_checked(false);
+    upstream.servers()[1].set_admin(Admin::Drain, 0);
+    upstream.servers()[2].set_checked(false, 0);
     let none = upstream.pick(&mut Attempts::default(), &key(b""), 0);
     assert_eq!(none.err(), Some(NoServer::Left));
-    upstream.servers()[2].set_checked(true);
+    upstream.servers()[2].set_checked(true, 0);
     assert_eq!(first(&upstream, 0), Some(3));
 }
 
@@ -204,14 +205,14 @@ fn ewma_prefers_the_fast_one() {
     let upstream = upstream(Balance::Ewma, vec![server(1), server(2)]);
     for (port, latency) in [(0, 50_000), (1, 1000)] {
         let server = &upstream.servers()[port];
-        server.succeeded(false, latency);
+        server.succeeded(false, latency, 0);
         assert_eq!(server.latency(), latency);
     }
     assert!((0..20).all(|_| first(&upstream, 0) == Some(2)));
     // A peak counts at once, what is better only bit by bit.
     let server = &upstream.servers()[1];
-    server.succeeded(false, 9000);
-    server.succeeded(false, 1000);
+    server.succeeded(false, 9000, 0);
+    server.succeeded(false, 1000, 0);
     assert_eq!(server.latency(), 8000);
 }
 

@@ -9,6 +9,8 @@ const WORKERS: Metric = gauge("headgate_proxy_workers", "Worker threads of the p
 const CLIENTS: Metric = gauge("headgate_proxy_client_connections", "Connections of clients.");
 const LISTENER: Metric = gauge("headgate_proxy_listener_info", "An address that a listener has.");
 const UPSTREAM: Metric = gauge("headgate_upstream_info", "An upstream as it is configured.");
+const RATIO: Metric =
+    gauge("headgate_upstream_server_weight_ratio", "The share of its weight that a server has: below 1 in slow start.");
 const STATE: Metric = gauge("headgate_upstream_server_state", "1 for the state a server is in.");
 const LATENCY: Metric = histogram("headgate_upstream_server_response_seconds", "Time until a response began.");
 
@@ -72,6 +74,11 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
         for (upstream, server, address) in servers(upstreams) {
             family.sample(&[("upstream", &upstream.name), ("server", &address)], number(server));
         }
+    }
+    let mut family = out.family(RATIO);
+    for (upstream, server, address) in servers(upstreams) {
+        let labels = [("upstream", &*upstream.name), ("server", &address)];
+        family.sample(&labels, f64::from(server.weight_percent) / 100.0);
     }
     let mut family = out.family(STATE);
     for (upstream, server, address) in servers(upstreams) {

@@ -4,6 +4,7 @@ use headgate_api::{Dataplane, Proxy, Server, ServerState, Service, Upstream, Ups
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
+use crate::cmd::upstreams::{queue, weight};
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -76,7 +77,7 @@ pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
     for upstream in upstreams {
         html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance);
         if let Some(queue) = &upstream.queue {
-            html.text(&format!("; queue: {}", crate::cmd::upstreams::queue(queue)));
+            html.text(&format!("; queue: {}", self::queue(queue)));
         }
         html.raw("</p>");
         let heads =
@@ -96,7 +97,7 @@ fn upstream_server(server: &UpstreamServer) -> Vec<Cell> {
         Cell::text(server.address),
         Cell::Badge(server.state.to_string(), mood),
         Cell::text(if server.backup { "backup" } else { "primary" }),
-        Cell::number(server.weight),
+        Cell::Number(weight(server)),
         Cell::number(server.in_flight),
         Cell::number(server.requests),
         Cell::number(server.failures),

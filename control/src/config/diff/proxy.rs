@@ -35,6 +35,7 @@ const SERVER: &[Row<Server>] = &[
     ("weight", |s| s.weight.to_string()),
     ("max_fails", |s| s.max_fails.to_string()),
     ("fail_timeout", |s| show_duration(s.fail_timeout)),
+    ("slow_start", |s| show_duration(s.slow_start)),
     ("backup", |s| s.backup.to_string()),
     ("down", |s| s.down.to_string()),
     ("max_connections", |s| s.max_connections.to_string()),

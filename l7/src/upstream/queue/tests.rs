@@ -133,9 +133,11 @@ fn when_a_server_falls_out_or_comes_back_the_first_in_line_looks() {
     let probe = upstream.pick_in_line(&mut Attempts::default(), &key(b""), later).unwrap();
     drop(first);
     assert!(matches!(called(&second), Some(Called::Look)), "there may be room for more");
-    probe.succeeded(1);
+    probe.succeeded(1, later);
     assert!(matches!(called(&second), Some(Called::Look)));
-    upstream.servers()[0].set_checked(true);
+    upstream.servers()[0].set_checked(false, later);
+    assert!(called(&second).is_none());
+    upstream.servers()[0].set_checked(true, later);
     assert!(matches!(called(&second), Some(Called::Look)));
 }
 

@@ -95,6 +95,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         weight: 1,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
+        slow_start: Duration::ZERO,
         backup: false,
         down: false,
         max_connections: 0,

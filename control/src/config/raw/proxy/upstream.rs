@@ -19,7 +19,7 @@ pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
 pub(in crate::config) static QUEUE: Keys = Keys { supported: &["size", "timeout"], later: &[] };
 pub(in crate::config) static UPSTREAM_SERVER: Keys = Keys {
-    supported: &["address", "weight", "max_fails", "fail_timeout", "backup", "down", "max_connections"],
+    supported: &["address", "weight", "max_fails", "fail_timeout", "slow_start", "backup", "down", "max_connections"],
     later: &["check"],
 };
 
@@ -66,6 +66,7 @@ pub(in crate::config) struct UpstreamServer {
     pub weight: Field<u32>,
     pub max_fails: Field<u32>,
     pub fail_timeout: Field<Duration>,
+    pub slow_start: Field<Duration>,
     pub backup: Field<bool>,
     pub down: Field<bool>,
     pub max_connections: Field<u32>,
@@ -108,6 +109,7 @@ impl UpstreamServer {
             weight: section.field("weight", |v| v.integer(WEIGHT, "")),
             max_fails: section.field("max_fails", |v| v.integer(COUNT, "")),
             fail_timeout: section.field("fail_timeout", |v| v.duration(FAIL_TIMEOUT)),
+            slow_start: section.field("slow_start", |v| v.duration(FAIL_TIMEOUT)),
             backup: section.field("backup", Value::boolean),
             down: section.field("down", Value::boolean),
             max_connections: section.field("max_connections", |v| v.integer(COUNT, "connections")),

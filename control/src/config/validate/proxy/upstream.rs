@@ -8,8 +8,8 @@ use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
 use super::tls::connector;
 use super::{Known, KnownUpstream};
-use crate::config::error::{Advice, Findings};
-use crate::config::model::{BalanceWord, HashWord, RetryOn};
+use crate::config::error::{Advice, Findings, Problem};
+use crate::config::model::{BalanceWord, HashWord, RetryOn, balance_word};
 use crate::config::raw;
 use crate::config::reader::{At, Field};
 use crate::config::text;
@@ -27,7 +27,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let balance = balance(raw.balance, raw.hash, findings);
     let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
     let tls = raw.tls.and_then(|raw| connector(raw, findings));
-    let servers = servers(raw.servers, default_port, findings);
+    let servers = servers(raw.servers, balance, default_port, findings);
     if servers.is_empty() {
         findings.warning(&raw.place, Advice::NoUpstreamServers);
     } else if servers.iter().all(|server| server.backup || server.down) {
@@ -92,7 +92,12 @@ fn retry(raw: raw::Retry) -> Retry {
     retry
 }
 
-fn servers(raw: Vec<raw::UpstreamServer>, default_port: NonZeroU16, findings: &Findings) -> Vec<Server> {
+fn servers(
+    raw: Vec<raw::UpstreamServer>,
+    balance: Balance,
+    default_port: NonZeroU16,
+    findings: &Findings,
+) -> Vec<Server> {
     let mut unique = Unique::default();
     let mut servers = Vec::new();
     for raw in raw {
@@ -103,6 +108,7 @@ fn servers(raw: Vec<raw::UpstreamServer>, default_port: NonZeroU16, findings: &F
             weight: raw.weight.or(1),
             max_fails: raw.max_fails.or(1),
             fail_timeout: raw.fail_timeout.or(FAIL_TIMEOUT),
+            slow_start: slow_start(raw.slow_start, balance, findings),
             backup: raw.backup.or(false),
             down: raw.down.or(false),
             max_connections: raw.max_connections.or(0),
@@ -114,4 +120,13 @@ fn servers(raw: Vec<raw::UpstreamServer>, default_port: NonZeroU16, findings: &F
         }
     }
     servers
+}
+
+fn slow_start(raw: Field<Duration>, balance: Balance, findings: &Findings) -> Duration {
+    let Some(At { value, place }) = raw.set() else { return Duration::ZERO };
+    let hashed = matches!(balance, Balance::IpHash | Balance::Hash(_) | Balance::HashConsistent(_));
+    if hashed && !value.is_zero() {
+        findings.error(&place, Problem::SlowStartOfHash(balance_word(balance)));
+    }
+    value
 }
