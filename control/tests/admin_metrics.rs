@@ -80,6 +80,7 @@ fn every_part_of_the_node_is_there() {
         ("headgate_proxy_client_connections", &[], 5.0),
         ("headgate_proxy_listener_info", &[("listener", "http"), ("address", "[::]:80")], 1.0),
         ("headgate_upstream_server_weight_ratio", &[app, asked], 1.0),
+        ("headgate_upstream_last_resort_requests_total", &[app], 0.0),
         ("headgate_upstream_queue_waiting", &[app], 1.0),
         ("headgate_upstream_queue_refused_total", &[app], 4.0),
         ("headgate_upstream_server_up", &[app, asked], 1.0),

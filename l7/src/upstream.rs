@@ -13,7 +13,7 @@ pub mod queue;
 pub mod server;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config;
@@ -27,6 +27,9 @@ pub use server::{Admin, Server, State};
 const BUDGET_PERCENT: u32 = 20;
 const BUDGET_FLOOR: u32 = 3;
 
+/// Milliseconds between two lines of the log about the same trouble.
+const TELL_EVERY: u64 = 1000;
+
 /// An upstream. Cheap to share; a reload makes a new one around the same servers.
 #[derive(Debug)]
 pub struct Upstream {
@@ -36,8 +39,17 @@ pub struct Upstream {
     /// In the order of the file.
     servers: Vec<Arc<Server>>,
     queue: Arc<Queue>,
+    last_resorts: Arc<LastResorts>,
     requests: AtomicU32,
     repeats: AtomicU32,
+}
+
+/// Requests that went to a server which was out, because all were.
+#[derive(Debug, Default)]
+struct LastResorts {
+    count: AtomicU64,
+    /// When the log was told last; 0: never.
+    told: AtomicU64,
 }
 
 /// What hashes are made of.
@@ -105,8 +117,9 @@ impl Upstream {
             Mutex::new(group)
         };
         let (primaries, backups) = (group(false), group(true));
+        let last_resorts = before.map(|before| Arc::clone(&before.last_resorts)).unwrap_or_default();
         let (requests, repeats) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { config, primaries, backups, servers, queue, requests, repeats }
+        Self { config, primaries, backups, servers, queue, last_resorts, requests, repeats }
     }
 
     pub fn config(&self) -> &config::Upstream {
@@ -141,11 +154,11 @@ impl Upstream {
             attempts.in_backups = true;
             attempts.walk = balance::Walk::default();
         }
-        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts) }
+        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts, now) }
     }
 
     /// All are out: the one whose last failure is longest ago is more use than an error page.
-    fn last_resort(&self, attempts: &mut Attempts) -> Result<Pick<'_>, NoServer> {
+    fn last_resort(&self, attempts: &mut Attempts, now: u64) -> Result<Pick<'_>, NoServer> {
         let (index, server) = (0..)
             .zip(&self.servers)
             .filter(|(index, server)| server.may_be_asked() && !attempts.has_tried(*index))
@@ -155,7 +168,16 @@ impl Upstream {
             return Err(NoServer::Busy);
         }
         attempts.mark(index);
+        if self.last_resorts.count(now) {
+            let (upstream, server) = (&self.config.name, server.name());
+            tracing::warn!(%upstream, server, "all servers are out: the one whose failure is longest ago is asked");
+        }
         Ok(Pick::new(server, true, true))
+    }
+
+    /// Requests that went to a server which was out, because all were.
+    pub fn last_resorts(&self) -> u64 {
+        self.last_resorts.count.load(Relaxed)
     }
 
     /// The requests that wait.
@@ -226,6 +248,16 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.upstream.requests.fetch_sub(1, Relaxed);
         self.upstream.repeats.fetch_sub(self.repeats, Relaxed);
+    }
+}
+
+impl LastResorts {
+    /// Counts one; whether it is time to tell of it.
+    fn count(&self, now: u64) -> bool {
+        self.count.fetch_add(1, Relaxed);
+        let told = self.told.load(Relaxed);
+        (told == 0 || now.saturating_sub(told) >= TELL_EVERY)
+            && self.told.compare_exchange(told, now.max(1), Relaxed, Relaxed).is_ok()
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Upstream {
     /// Absent where requests do not wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
+    /// Requests that went to a server which was down, because all were. Since the start.
+    #[serde(default)]
+    pub last_resorts: u64,
     pub servers: Vec<UpstreamServer>,
 }
 

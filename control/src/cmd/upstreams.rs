@@ -61,6 +61,9 @@ impl fmt::Display for Report {
             if let Some(queue) = &upstream.queue {
                 writeln!(f, "  queue: {}", self::queue(queue))?;
             }
+            if upstream.last_resorts > 0 {
+                writeln!(f, "  last resort: {}", last_resorts(upstream))?;
+            }
             write!(f, "{}", self.servers(upstream))?;
         }
         Ok(())
@@ -116,6 +119,11 @@ pub(crate) fn queue(queue: &Queue) -> String {
     let [waiting, size, queued, timed_out, refused] =
         [queue.waiting, queue.size, queue.queued, queue.timed_out, queue.refused].map(short);
     format!("{waiting} of {size} waiting; {queued} had to wait, {timed_out} in vain; {refused} refused")
+}
+
+/// Also for the status page.
+pub(crate) fn last_resorts(upstream: &Upstream) -> String {
+    format!("{} requests went to a server that was down, because all were", short(upstream.last_resorts))
 }
 
 fn state(state: UpstreamState) -> Cell {

@@ -165,6 +165,15 @@ fn when_all_are_out_the_least_recently_failed_primary_is_asked() {
     }
     let pick = upstream.pick(&mut Attempts::default(), &key(b""), 30).unwrap();
     assert!(pick.last_resort && pick.server().address().port() == 2);
+    assert_eq!(upstream.last_resorts(), 1);
+}
+
+#[test]
+fn last_resorts_are_told_of_once_a_second() {
+    let last_resorts = LastResorts::default();
+    let told: Vec<_> = [5, 6, 1004, 1005, 1006, 9000].into_iter().filter(|now| last_resorts.count(*now)).collect();
+    assert_eq!(told, [5, 1005, 9000]);
+    assert_eq!(last_resorts.count.load(Relaxed), 6);
 }
 
 #[test]

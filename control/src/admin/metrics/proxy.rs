@@ -9,6 +9,10 @@ const WORKERS: Metric = gauge("headgate_proxy_workers", "Worker threads of the p
 const CLIENTS: Metric = gauge("headgate_proxy_client_connections", "Connections of clients.");
 const LISTENER: Metric = gauge("headgate_proxy_listener_info", "An address that a listener has.");
 const UPSTREAM: Metric = gauge("headgate_upstream_info", "An upstream as it is configured.");
+const LAST_RESORTS: Metric = counter(
+    "headgate_upstream_last_resort_requests_total",
+    "Requests that went to a server which was down, because all were.",
+);
 const RATIO: Metric =
     gauge("headgate_upstream_server_weight_ratio", "The share of its weight that a server has: below 1 in slow start.");
 const STATE: Metric = gauge("headgate_upstream_server_state", "1 for the state a server is in.");
@@ -60,6 +64,10 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
     let mut family = out.family(UPSTREAM);
     for upstream in upstreams {
         family.sample(&[("upstream", &upstream.name), ("balance", &upstream.balance)], true);
+    }
+    let mut family = out.family(LAST_RESORTS);
+    for upstream in upstreams {
+        family.sample(&[("upstream", &upstream.name)], upstream.last_resorts);
     }
     for (metric, number) in QUEUES {
         let mut family = out.family(metric);

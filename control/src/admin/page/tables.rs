@@ -4,7 +4,7 @@ use headgate_api::{Dataplane, Proxy, Server, ServerState, Service, Upstream, Ups
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
-use crate::cmd::upstreams::{queue, weight};
+use crate::cmd::upstreams::{last_resorts, queue, weight};
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -78,6 +78,9 @@ pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
         html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance);
         if let Some(queue) = &upstream.queue {
             html.text(&format!("; queue: {}", self::queue(queue)));
+        }
+        if upstream.last_resorts > 0 {
+            html.text(&format!("; last resort: {}", last_resorts(upstream)));
         }
         html.raw("</p>");
         let heads =
