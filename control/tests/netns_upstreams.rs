@@ -1,4 +1,4 @@
-//! Upstreams beyond failover: the queue, slow start.
+//! Upstreams beyond failover: the queue, slow start, when backups join.
 
 mod common;
 
@@ -188,5 +188,25 @@ fn a_server_that_is_enabled_again_starts_slowly() {
     assert!((0..50).all(|_| bed.get("/").status == 200));
     let [slow, other] = servers.map(|server| server.requests().len());
     assert!(slow <= 1 && other >= 49, "{slow} and {other} requests");
+    bed.finish();
+}
+
+#[test]
+fn backups_join_when_primaries_become_too_few() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("backup-below");
+    let backup = good(&topology, BACKUP);
+    let _servers = [good(&topology, PRIMARY), good(&topology, SECOND)];
+    let servers = [(PRIMARY, ""), (SECOND, ""), (BACKUP, "backup = true")];
+    let bed = Bed::start(topology, &config("backup_below = 2", &servers, ""));
+    assert!((0..6).all(|_| bed.get("/").text() != "9003") && backup.requests().is_empty());
+    bed.daemon.run(&["server", "app", &at(PRIMARY).to_string(), "drain"]).unwrap();
+    let mut answers: Vec<_> = (0..6).map(|_| bed.get("/").text()).collect();
+    answers.sort();
+    assert_eq!(answers, ["9002", "9002", "9002", "9003", "9003", "9003"]);
+    let table = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(table.contains("round_robin, with backups while fewer than 2 primaries are up"), "{table}");
     bed.finish();
 }

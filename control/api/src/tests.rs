@@ -143,19 +143,26 @@ fn upstreams_have_the_documented_shape() {
     let servers =
         vec![server(UpstreamState::Probing, Some(Latency { p50: 0.5, p99: 12.0 })), server(UpstreamState::Down, None)];
     let queue = Queue { size: 10, waiting: 1, queued: 2, timed_out: 3, refused: 4 };
-    let app = Upstream { name: "app".into(), balance: "ewma".into(), queue: None, last_resorts: 7, servers };
-    let spare =
-        Upstream { name: "spare".into(), balance: "hash".into(), queue: Some(queue), last_resorts: 0, servers: vec![] };
+    let app =
+        Upstream { name: "app".into(), balance: "ewma".into(), queue: None, backup_below: 2, last_resorts: 7, servers };
+    let spare = Upstream {
+        name: "spare".into(),
+        balance: "hash".into(),
+        queue: Some(queue),
+        backup_below: 0,
+        last_resorts: 0,
+        servers: vec![],
+    };
     let upstreams = Upstreams::new(vec![app, spare]);
     assert_eq!(
         round_trip(&upstreams),
-        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","last_resorts":7,"servers":[
+        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","backup_below":2,"last_resorts":7,"servers":[
             {"address":"10.0.0.1:80","backup":false,"weight":1,"weight_percent":40,"state":"probing","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":{"p50":0.5,"p99":12.0},
                 "latency":{"count":3,"sum_s":0.25,"buckets":[{"le_s":0.1,"count":2}]}},
             {"address":"10.0.0.1:80","backup":false,"weight":1,"weight_percent":40,"state":"down","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":null}]},
-            {"name":"spare","balance":"hash","queue":{"size":10,"waiting":1,"queued":2,"timed_out":3,"refused":4},"last_resorts":0,"servers":[]}]})
+            {"name":"spare","balance":"hash","queue":{"size":10,"waiting":1,"queued":2,"timed_out":3,"refused":4},"backup_below":0,"last_resorts":0,"servers":[]}]})
     );
 }
 

@@ -29,6 +29,9 @@ pub struct Upstream {
     /// Absent where requests do not wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
+    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
+    #[serde(default)]
+    pub backup_below: u64,
     /// Requests that went to a server which was down, because all were. Since the start.
     #[serde(default)]
     pub last_resorts: u64,

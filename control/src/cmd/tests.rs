@@ -256,7 +256,8 @@ fn upstreams_table() {
     let upstream = |name: &str, servers| {
         let queue = queue(&servers);
         let last_resorts = if name == "app" { 12 } else { 0 };
-        Upstream { name: name.into(), balance: "round_robin".into(), queue, last_resorts, servers }
+        let backup_below = if name == "app" { 2 } else { 0 };
+        Upstream { name: name.into(), balance: "round_robin".into(), queue, backup_below, last_resorts, servers }
     };
     let report = |upstreams| upstreams::Report { upstreams: Upstreams::new(upstreams), paint: PLAIN }.to_string();
     let text = report(vec![upstream("app", app), upstream("spare", vec![])]);

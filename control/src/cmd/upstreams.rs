@@ -57,7 +57,7 @@ impl fmt::Display for Report {
             if i > 0 {
                 writeln!(f)?;
             }
-            writeln!(f, "{}: {}", upstream.name, upstream.balance)?;
+            writeln!(f, "{}: {}", upstream.name, balance(upstream))?;
             if let Some(queue) = &upstream.queue {
                 writeln!(f, "  queue: {}", self::queue(queue))?;
             }
@@ -103,6 +103,14 @@ impl Report {
             ]);
         }
         table
+    }
+}
+
+/// And when backups take part; also for the status page.
+pub(crate) fn balance(upstream: &Upstream) -> String {
+    match upstream.backup_below {
+        0 => upstream.balance.clone(),
+        most => format!("{}, with backups while fewer than {most} primaries are up", upstream.balance),
     }
 }
 

@@ -197,6 +197,7 @@ fn shown(upstream: &Upstream, now: u64) -> api::Upstream {
         name: upstream.config().name.clone(),
         balance: balance_word(upstream.config().balance).to_owned(),
         queue: upstream.config().queue.map(|configured| queue(configured, upstream.queue())),
+        backup_below: upstream.config().backup_below.into(),
         last_resorts: upstream.last_resorts(),
         servers: upstream.servers().iter().map(|server| shown_server(server, now)).collect(),
     }

@@ -14,6 +14,8 @@ pub struct Upstream {
     pub retry: Retry,
     /// What becomes of requests while all servers that work have as many as they may have; without it they are refused.
     pub queue: Option<Queue>,
+    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
+    pub backup_below: u32,
     pub servers: Vec<Server>,
     pub tls: Option<Connector>,
 }

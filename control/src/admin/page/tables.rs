@@ -4,7 +4,7 @@ use headgate_api::{Dataplane, Proxy, Server, ServerState, Service, Upstream, Ups
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
-use crate::cmd::upstreams::{last_resorts, queue, weight};
+use crate::cmd::upstreams::{balance, last_resorts, queue, weight};
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
     }
     html.raw("<h2>Upstreams</h2>");
     for upstream in upstreams {
-        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance);
+        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&balance(upstream));
         if let Some(queue) = &upstream.queue {
             html.text(&format!("; queue: {}", self::queue(queue)));
         }

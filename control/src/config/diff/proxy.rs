@@ -29,6 +29,7 @@ const UPSTREAM: &[Row<Upstream>] = &[
     ("queue", |u| {
         u.queue.map_or("none".to_owned(), |queue| format!("{}, {}", queue.size, show_duration(queue.timeout)))
     }),
+    ("backup_below", |u| u.backup_below.to_string()),
 ];
 
 const SERVER: &[Row<Server>] = &[

@@ -106,6 +106,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         keepalive: 64,
         retry: Retry::default(),
         queue: None,
+        backup_below: 0,
         servers: vec![server],
         tls: None,
     }

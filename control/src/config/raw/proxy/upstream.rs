@@ -12,8 +12,10 @@ use crate::config::model::{BalanceWord, HashWord, RetryOn};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
-pub(in crate::config) static UPSTREAM: Keys =
-    Keys { supported: &["name", "balance", "hash", "keepalive", "retry", "queue", "tls", "server"], later: &["check"] };
+pub(in crate::config) static UPSTREAM: Keys = Keys {
+    supported: &["name", "balance", "hash", "keepalive", "retry", "queue", "backup_below", "tls", "server"],
+    later: &["check"],
+};
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
 pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
@@ -37,6 +39,7 @@ pub(in crate::config) struct Upstream {
     pub keepalive: Field<u32>,
     pub retry: Option<Retry>,
     pub queue: Option<Queue>,
+    pub backup_below: Field<u32>,
     pub tls: Option<UpstreamTls>,
     pub servers: Vec<UpstreamServer>,
 }
@@ -95,6 +98,7 @@ impl Upstream {
                 size: s.field("size", |v| v.integer(QUEUE_SIZE, "requests")),
                 timeout: s.field("timeout", |v| v.duration(TIMEOUT)),
             }),
+            backup_below: section.field("backup_below", |v| v.integer(COUNT, "servers")),
             tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }

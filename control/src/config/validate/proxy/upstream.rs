@@ -39,6 +39,12 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
         }
         Queue { size: raw.size.or(QUEUE.size), timeout: raw.timeout.or(QUEUE.timeout) }
     });
+    let backup_below = raw.backup_below.set().map_or(0, |at| {
+        if at.value > 0 && servers.iter().all(|server| !server.backup) {
+            findings.warning(&at.place, Advice::NoBackups);
+        }
+        at.value
+    });
     let retry = raw.retry.map_or_else(Retry::default, retry);
     let At { value: name, place } = name?;
     if !known.names.insert(&name, &place, findings) {
@@ -47,7 +53,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
     let keepalive = raw.keepalive.or(KEEPALIVE) as usize;
-    Some(Upstream { name, balance, keepalive, retry, queue, servers, tls })
+    Some(Upstream { name, balance, keepalive, retry, queue, backup_below, servers, tls })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
