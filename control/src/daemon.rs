@@ -216,6 +216,7 @@ impl Daemon {
                     self.reload().await;
                     notify("READY=1");
                 }
+                Event::Order(Order::ReopenLogs) => self.proxy.reopen_logs(),
                 Event::Call(call) => {
                     let response = self.answer(call.request().clone()).await;
                     call.answer(response);

@@ -16,6 +16,7 @@ pub mod cmd;
 pub mod compile;
 pub mod config;
 pub mod daemon;
+pub mod health;
 pub mod logging;
 pub mod netlink;
 pub mod socket;

@@ -29,18 +29,22 @@ fn overview() -> Overview {
                 "failures": 2, "retries": 1, "latency_ms": null, "latency": latency})
         };
         let servers = [server("10.0.0.1:8080", "up", &asked), server("10.0.0.2:8080", "probing", &json!(null))];
-        let queue = json!({"size": 9, "waiting": 1, "queued": 2, "timed_out": 3, "refused": 4});
-        json!({"name": name, "balance": "ewma", "queue": queue, "servers": servers})
+        json!({"name": name, "balance": "ewma", "servers": servers})
     };
     let interface = |name: &str| json!({"name": name, "mode": "native", "queues": 2, "mtu": 1500, "present": true});
     let worker = |id: u32| json!({"id": id, "core": id + 2, "received": 10, "transmitted": 9, "to_kernel": 1});
+    let classes = json!({"1xx": 1, "2xx": 20, "3xx": 3, "4xx": 4, "5xx": 5});
+    let route =
+        |name: &str| json!({"route": name, "requests": classes, "bytes_in": 100, "bytes_out": 200, "duration": asked});
     let status = json!({
         "version": 1, "node": "lb\"1\\", "headgate": "0.1.0", "pid": 1, "uptime_s": 61, "state": "draining", "generation": 4,
         "dataplane": {"workers": [worker(0), worker(1)], "interfaces": [interface("eth0"), interface("eth1")],
             "connections": 12, "capacity": 1024, "drops": {"bad_checksum": 3, "no_route": 4},
             "frames": {"accounted": 8, "total": 9}},
         "proxy": {"workers": [{"id": 0, "core": null}], "connections": 5, "upstreams": [],
-            "listeners": [{"name": "http", "addresses": ["0.0.0.0:80", "[::]:80"]}]},
+            "access_logs": [{"path": "/var/log/a", "lines": 9, "dropped": 2}],
+            "listeners": [{"name": "http", "addresses": ["0.0.0.0:80", "[::]:80"], "connections": 3, "bytes_in": 1, "bytes_out": 2,
+                "requests": classes, "routes": [route("~ ^\\d \"x\"/"), route("-")]}]},
         "last_reload": {"at": "2026-01-02T03:04:05Z", "unix_s": 1_767_323_045, "ok": false, "message": ""}});
     let services = json!({"version": 1, "services": [service("web"), service("a:b/c@d")]});
     let upstreams = json!({"version": 1, "upstreams": [upstream("app"), upstream("other")]});
@@ -56,6 +60,7 @@ fn every_part_of_the_node_is_there() {
     let text = metrics(&overview());
     let read = Exposition::read(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let (web, app) = (("service", "web"), ("upstream", "app"));
+    let (http, route) = (("listener", "http"), ("route", "~ ^\\d \"x\"/"));
     let (v6, asked) = (("server", "[fd00::1]:80"), ("server", "10.0.0.1:8080"));
     for (name, labels, value) in [
         ("headgate_build_info", &[("version", "0.1.0"), ("node", "lb\"1\\")][..], 1.0),
@@ -79,10 +84,14 @@ fn every_part_of_the_node_is_there() {
         ("headgate_server_packets_per_second", &[web, v6, ("direction", "out")], 3.0),
         ("headgate_proxy_client_connections", &[], 5.0),
         ("headgate_proxy_listener_info", &[("listener", "http"), ("address", "[::]:80")], 1.0),
-        ("headgate_upstream_server_weight_ratio", &[app, asked], 1.0),
-        ("headgate_upstream_last_resort_requests_total", &[app], 0.0),
-        ("headgate_upstream_queue_waiting", &[app], 1.0),
-        ("headgate_upstream_queue_refused_total", &[app], 4.0),
+        ("headgate_proxy_listener_connections", &[http], 3.0),
+        ("headgate_proxy_requests_total", &[http, route, ("class", "2xx")], 20.0),
+        ("headgate_proxy_requests_total", &[http, ("route", "-"), ("class", "5xx")], 5.0),
+        ("headgate_proxy_bytes_total", &[http, route, ("direction", "out")], 200.0),
+        ("headgate_proxy_request_seconds_bucket", &[http, route, ("le", "0.001")], 1.0),
+        ("headgate_proxy_request_seconds_sum", &[http, route], 0.75),
+        ("headgate_proxy_access_log_lines_total", &[("path", "/var/log/a")], 9.0),
+        ("headgate_proxy_access_log_dropped_lines_total", &[("path", "/var/log/a")], 2.0),
         ("headgate_upstream_server_up", &[app, asked], 1.0),
         ("headgate_upstream_server_state", &[app, ("server", "10.0.0.2:8080"), ("state", "probing")], 1.0),
         ("headgate_upstream_server_requests_total", &[app, asked], 30.0),

@@ -314,10 +314,6 @@ fn rule_14_when_all_are_out_the_least_recently_failed_is_asked() {
     assert_eq!(bed.get("/").text(), "ok", "no answer would be worse");
     assert_eq!(servers.each_ref().map(|server| server.requests().len()), [2, 1]);
     assert_eq!(bed.state(PRIMARY), "up", "it has shown that it works");
-    let answer = bed.daemon.json(&["upstreams"]).unwrap();
-    assert_eq!(answer["upstreams"][0]["last_resorts"], 1);
-    let log = bed.daemon.log();
-    assert_eq!(log.matches("all servers are out: the one whose failure is longest ago is asked").count(), 1, "{log}");
     bed.finish();
 }
 

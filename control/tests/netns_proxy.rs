@@ -11,12 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::proxy::{BACKUP, Bed, Do, PRIMARY, PROXY, SECOND, Server, at, config, good, namespace, reply, status};
+use common::proxy::{
+    BACKUP, Bed, Do, PRIMARY, PROXY, SECOND, Server, at, config, echo, good, namespace, reply, status,
+};
 use common::{BINARY, PATIENCE};
 use headgate_replay::http::corpus::{Cases, Needs};
 use headgate_replay::http::{Lane, bed::listener, play};
 use headgate_testbed::traffic::{HttpClient, Load, http_get};
-use headgate_testbed::{Daemon, Namespace, Process, Topology, privileged, wait_for};
+use headgate_testbed::{Daemon, Namespace, Process, privileged, wait_for};
 
 /// A lane of the corpus: its own upstream and listeners of the one daemon.
 struct DaemonLane<'a> {
@@ -141,24 +143,6 @@ fn websocket(bed: &Bed) -> std::net::TcpStream {
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
     stream
-}
-
-/// Accepts upgrades and sends everything back.
-fn echo(topology: &Topology, port: u16) {
-    let listener = topology.director().enter(|| std::net::TcpListener::bind(at(port))).unwrap().unwrap();
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                let _ = stream.read(&mut buffer);
-                let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-                let _ = stream.write_all(head.as_bytes());
-                while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                    let _ = stream.write_all(&buffer[..length]);
-                }
-            });
-        }
-    });
 }
 
 fn exchange(stream: &mut std::net::TcpStream, text: &[u8]) {

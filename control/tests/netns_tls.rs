@@ -87,6 +87,27 @@ fn clients_get_the_certificate_of_the_name_they_ask_for() {
 }
 
 #[test]
+fn the_log_says_which_tls_it_was() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("tlslog");
+    let home = certificates(topology.director(), &[("a", "DNS:a.test")]);
+    let _server = good(&topology, PRIMARY);
+    let format = "$scheme $ssl_protocol $ssl_server_name $host $status $body_bytes_sent";
+    let log = format!("access_log = {{ path = \"{home}/access.log\", format = \"{format}\" }}\n[[listener.route]]");
+    let text = listener(&format!("certificates = [{}]", pair(&home, "a")), "");
+    let bed = Bed::start(topology, &format!("[proxy]\nworkers = [0]\n{}", text.replace("[[listener.route]]", &log)));
+    for version in [&["--tls-max", "1.2"][..], &["--tlsv1.3"]] {
+        assert_eq!(curl(bed.ns(), &home, "a.test", version), "9001");
+    }
+    let lines = || fs::read_to_string(format!("{home}/access.log")).unwrap();
+    wait_for(PATIENCE, "the lines are written", || lines().lines().count() == 2).unwrap();
+    assert_eq!(lines(), "https TLSv1.2 a.test a.test 200 4\nhttps TLSv1.3 a.test a.test 200 4\n");
+    bed.finish();
+}
+
+#[test]
 fn sessions_are_resumed_by_any_worker() {
     if !privileged() {
         return;
@@ -126,7 +147,7 @@ fn clients_have_to_show_a_certificate_where_the_file_says_so() {
     let bed = Bed::start(topology, &tls("require"));
     let (cert, key) = (format!("{home}/client.pem"), format!("{home}/client.key"));
     let own = ["--cert", &cert, "--key", &key];
-    assert!(curl(bed.ns(), &home, "a.test", &[]).contains("alert"), "without one");
+    assert!(curl(bed.ns(), &home, "a.test", &["--http1.1"]).contains("alert"), "without one");
     assert_eq!(curl(bed.ns(), &home, "a.test", &own), "9001");
     assert!(bed.daemon.reload(&tls("optional")).unwrap().status.success());
     assert_eq!(curl(bed.ns(), &home, "a.test", &[]), "9001");

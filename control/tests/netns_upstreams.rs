@@ -1,27 +1,27 @@
-//! Upstreams beyond failover: the queue, slow start, when backups join.
+//! Upstreams: the queue, active checks.
 
 mod common;
 
-use std::net::Shutdown;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use common::PATIENCE;
-use common::proxy::{BACKUP, Bed, PRIMARY, SECOND, Server, at, config, good, namespace, status};
-use headgate_testbed::traffic::Response;
+use common::proxy::{Bed, PRIMARY, SECOND, Server, config, good, namespace, status};
 use headgate_testbed::{Topology, privileged, wait_for};
 
-const ROOM_FOR_ONE: &str = "max_connections = 1";
-
-/// A server that answers a request only when told to.
-fn held(topology: &Topology, port: u16) -> (Server, Sender<()>) {
-    let (go, wait): (_, Receiver<()>) = channel();
-    let wait = Mutex::new(wait);
-    let server = Server::start(topology, port, move |number, _| {
-        let _ = wait.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(PATIENCE);
-        status(200, &number.to_string())
+/// A server that answers once the gate is open.
+fn gated(topology: &Topology) -> (Server, Arc<AtomicBool>) {
+    let gate = Arc::new(AtomicBool::new(false));
+    let opened = Arc::clone(&gate);
+    let server = Server::start(topology, PRIMARY, move |_, _| {
+        wait_for(PATIENCE, "the gate opens", || opened.load(Relaxed)).unwrap();
+        status(200, "ok")
     });
-    (server, go)
+    (server, gate)
+}
+
+fn with_queue(queue: &str) -> String {
+    config(queue, &[(PRIMARY, "max_connections = 1")], "").replace("read = \"1s\"", "read = \"1m\"")
 }
 
 fn queue(bed: &Bed, key: &str) -> u64 {
@@ -29,184 +29,127 @@ fn queue(bed: &Bed, key: &str) -> u64 {
     answer["upstreams"][0]["queue"][key].as_u64().unwrap()
 }
 
-fn wait_for_queue(bed: &Bed, key: &str, value: u64) {
-    wait_for(PATIENCE, &format!("{key} of the queue is {value}"), || queue(bed, key) == value).unwrap();
-}
-
-/// A request that runs on a thread of its own.
-fn ask<'scope>(
-    bed: &Bed,
-    scope: &'scope std::thread::Scope<'scope, '_>,
-) -> std::thread::ScopedJoinHandle<'scope, Response> {
-    let mut client = bed.client();
-    scope.spawn(move || client.get("/").unwrap())
-}
-
 #[test]
-fn a_request_waits_for_room_in_order_and_is_served() {
+fn requests_wait_until_a_server_has_room() {
     if !privileged() {
         return;
     }
-    let topology = namespace("queue-order");
-    let (server, go) = held(&topology, PRIMARY);
-    let text = config("queue = { size = 10, timeout = \"20s\" }", &[(PRIMARY, ROOM_FOR_ONE)], "");
-    let bed = Bed::start(topology, &text.replace("read = \"1s\"", "read = \"20s\""));
+    let topology = namespace("queue");
+    let (server, gate) = gated(&topology);
+    let bed = Bed::start(topology, &with_queue("queue = { size = 4, timeout = \"1m\" }"));
     std::thread::scope(|scope| {
-        let mut asked = vec![ask(&bed, scope)];
-        wait_for(PATIENCE, "the first is there", || server.requests().len() == 1).unwrap();
-        for waiting in 1..=3 {
-            asked.push(ask(&bed, scope));
-            wait_for_queue(&bed, "waiting", waiting);
-        }
-        assert_eq!((server.requests().len(), bed.count(PRIMARY, "in_flight")), (1, 1));
-        (0..4).for_each(|_| go.send(()).unwrap());
-        for (number, asked) in asked.into_iter().enumerate() {
-            let response = asked.join().unwrap();
-            assert_eq!((response.status, response.text()), (200, number.to_string()));
+        let asked: Vec<_> = (0..5).map(|_| scope.spawn(|| bed.ask("GET", b""))).collect();
+        wait_for(PATIENCE, "four wait", || queue(&bed, "waiting") == 4).unwrap();
+        assert_eq!(bed.ask("GET", b"").0, 503, "the queue is full");
+        assert_eq!(server.requests().len(), 1);
+        gate.store(true, Relaxed);
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), (200, "ok".into()));
         }
     });
-    assert_eq!((queue(&bed, "queued"), queue(&bed, "waiting"), queue(&bed, "timed_out")), (3, 0, 0));
+    assert_eq!((queue(&bed, "queued"), queue(&bed, "refused"), queue(&bed, "waiting")), (4, 1, 0));
+    let text = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(text.contains("queue: 0 waiting, 4 queued, 0 timed out, 1 refused"), "{text}");
     bed.finish();
 }
 
 #[test]
-fn who_waits_in_vain_or_finds_the_queue_full_gets_503() {
+fn who_waits_too_long_or_goes_away_leaves_the_queue() {
     if !privileged() {
         return;
     }
-    let topology = namespace("queue-503");
-    let (server, go) = held(&topology, PRIMARY);
-    let text = config("queue = { size = 1, timeout = \"700ms\" }", &[(PRIMARY, ROOM_FOR_ONE)], "");
-    let bed = Bed::start(topology, &text.replace("read = \"1s\"", "read = \"20s\""));
+    let topology = namespace("queueout");
+    let (_server, gate) = gated(&topology);
+    let bed = Bed::start(topology, &with_queue("queue = { size = 4, timeout = \"300ms\" }"));
     std::thread::scope(|scope| {
-        let running = ask(&bed, scope);
-        wait_for(PATIENCE, "the first is there", || server.requests().len() == 1).unwrap();
-        let begun = std::time::Instant::now();
-        let waiting = ask(&bed, scope);
-        wait_for_queue(&bed, "waiting", 1);
-        assert_eq!(bed.get("/").status, 503, "the queue is full");
-        assert_eq!(waiting.join().unwrap().status, 503, "nothing came in time");
-        let waited = begun.elapsed().as_millis();
-        assert!(waited >= 600, "{waited} ms");
-        assert_eq!((queue(&bed, "refused"), queue(&bed, "timed_out"), queue(&bed, "waiting")), (1, 1, 0));
-        go.send(()).unwrap();
-        assert_eq!(running.join().unwrap().status, 200);
+        let first = scope.spawn(|| bed.ask("GET", b""));
+        wait_for(PATIENCE, "the server works", || bed.count(PRIMARY, "in_flight") == 1).unwrap();
+        assert_eq!(bed.ask("GET", b"").0, 503);
+        assert_eq!(queue(&bed, "timed_out"), 1);
+        assert!(bed.daemon.reload(&with_queue("queue = { size = 4, timeout = \"1m\" }")).unwrap().status.success());
+        let impatient = bed.raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        wait_for(PATIENCE, "it waits", || queue(&bed, "waiting") == 1).unwrap();
+        socket2::SockRef::from(&impatient).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(impatient);
+        wait_for(PATIENCE, "it is gone", || queue(&bed, "waiting") == 0).unwrap();
+        gate.store(true, Relaxed);
+        assert_eq!(first.join().unwrap().0, 200);
     });
-    assert_eq!(server.requests().len(), 1);
     bed.finish();
 }
 
-#[test]
-fn a_client_that_goes_away_leaves_the_queue() {
-    if !privileged() {
-        return;
-    }
-    let topology = namespace("queue-leave");
-    let (server, go) = held(&topology, PRIMARY);
-    let text = config("queue = { timeout = \"20s\" }", &[(PRIMARY, ROOM_FOR_ONE)], "");
-    let bed = Bed::start(topology, &text.replace("read = \"1s\"", "read = \"20s\""));
-    std::thread::scope(|scope| {
-        let running = ask(&bed, scope);
-        wait_for(PATIENCE, "the first is there", || server.requests().len() == 1).unwrap();
-        let gone = bed.raw(b"GET /gone HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        wait_for_queue(&bed, "waiting", 1);
-        gone.shutdown(Shutdown::Both).unwrap();
-        wait_for_queue(&bed, "waiting", 0);
-        (0..2).for_each(|_| go.send(()).unwrap());
-        assert_eq!(running.join().unwrap().status, 200);
-        assert_eq!(bed.get("/").text(), "1", "the second request that the server saw");
+/// A server that is well while it should be, with its port as the answer; a check asks for `/healthz`.
+fn checked(topology: &Topology, port: u16) -> (Server, Arc<AtomicBool>) {
+    let well = Arc::new(AtomicBool::new(true));
+    let asked = Arc::clone(&well);
+    let server = Server::start(topology, port, move |_, request| {
+        let is_check = request.line.starts_with("GET /healthz ");
+        status(if is_check && !asked.load(Relaxed) { 503 } else { 200 }, &port.to_string())
     });
-    assert_eq!((queue(&bed, "queued"), queue(&bed, "timed_out")), (1, 0));
-    bed.finish();
+    (server, well)
 }
 
 #[test]
-fn a_request_that_a_server_has_failed_waits_for_the_next_one() {
+fn a_server_that_fails_its_check_is_out_before_a_request_finds_out() {
     if !privileged() {
         return;
     }
-    let topology = namespace("queue-retry");
-    let (server, go) = held(&topology, BACKUP);
-    // Nobody listens there.
-    let servers = [(PRIMARY, "max_fails = 0"), (BACKUP, "backup = true\nmax_connections = 1")];
-    let text = config("queue = { timeout = \"20s\" }", &servers, "");
-    let bed = Bed::start(topology, &text.replace("read = \"1s\"", "read = \"20s\""));
-    std::thread::scope(|scope| {
-        let running = ask(&bed, scope);
-        wait_for(PATIENCE, "the first is there", || server.requests().len() == 1).unwrap();
-        let waiting = ask(&bed, scope);
-        wait_for_queue(&bed, "waiting", 1);
-        assert_eq!((bed.count(PRIMARY, "failures"), bed.count(PRIMARY, "in_flight")), (2, 0));
-        (0..2).for_each(|_| go.send(()).unwrap());
-        assert_eq!((running.join().unwrap().text(), waiting.join().unwrap().text()), ("0".into(), "1".into()));
-    });
-    assert_eq!(bed.count(PRIMARY, "retries"), 2);
-    bed.finish();
-}
-
-#[test]
-fn a_reload_does_not_lose_who_waits() {
-    if !privileged() {
-        return;
-    }
-    let topology = namespace("queue-reload");
-    let (server, go) = held(&topology, PRIMARY);
-    let text = config("queue = { timeout = \"20s\" }", &[(PRIMARY, ROOM_FOR_ONE)], "");
-    let text = text.replace("read = \"1s\"", "read = \"20s\"");
+    let topology = namespace("checks");
+    let (first, well) = checked(&topology, PRIMARY);
+    let (_second, _) = checked(&topology, SECOND);
+    let check = "check = { type = \"http\", path = \"/healthz\", interval = \"100ms\", timeout = \"1s\", fall = 2 }";
+    let text = config(check, &[(PRIMARY, ""), (SECOND, "check = { type = \"tcp\", interval = \"100ms\" }")], "");
     let bed = Bed::start(topology, &text);
-    std::thread::scope(|scope| {
-        let running = ask(&bed, scope);
-        wait_for(PATIENCE, "the first is there", || server.requests().len() == 1).unwrap();
-        let waiting = ask(&bed, scope);
-        wait_for_queue(&bed, "waiting", 1);
-        let output = bed.daemon.reload(&text.replace("timeout = \"20s\"", "timeout = \"15s\"")).unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(said.contains("upstream app: queue: 1000, 20s -> 1000, 15s"), "{said}");
-        assert_eq!(queue(&bed, "waiting"), 1);
-        (0..2).for_each(|_| go.send(()).unwrap());
-        assert_eq!((running.join().unwrap().text(), waiting.join().unwrap().text()), ("0".into(), "1".into()));
-    });
+    let says = |port: u16| bed.server(port)["check"]["state"].as_str().unwrap().to_owned();
+    wait_for(PATIENCE, "both pass", || says(PRIMARY) == "up" && says(SECOND) == "up").unwrap();
+    well.store(false, Relaxed);
+    wait_for(PATIENCE, "one fails", || bed.state(PRIMARY) == "down").unwrap();
+    assert!((0..10).all(|_| bed.ask("GET", b"") == (200, "9002".into())));
+    let check = &bed.server(PRIMARY)["check"];
+    assert_eq!((check["state"].as_str(), check["reason"].as_str()), (Some("down"), Some("status 503")));
+    let text_shown = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(text_shown.contains("127.0.0.1:9001: fails http GET /healthz since"), "{text_shown}");
+    // A reload keeps what is known.
+    assert!(bed.daemon.reload(&text.replace("fall = 2", "fall = 2 ")).unwrap().status.success());
+    assert_eq!(bed.state(PRIMARY), "down");
+    well.store(true, Relaxed);
+    wait_for(PATIENCE, "it is back", || bed.state(PRIMARY) == "up").unwrap();
+    assert_eq!(bed.count(PRIMARY, "failures"), 0);
+    let heads = first.requests();
+    let checks: Vec<_> = heads.iter().filter(|seen| seen.line == "GET /healthz HTTP/1.1").collect();
+    assert!(checks.len() >= 4 && checks.iter().all(|seen| seen.head.contains("Host: 127.0.0.1:9001\r\n")));
+    // Without the check it is taken for well.
+    well.store(false, Relaxed);
+    wait_for(PATIENCE, "it fails again", || bed.state(PRIMARY) == "down").unwrap();
+    let report = bed.daemon.reload(&config("", &[(PRIMARY, ""), (SECOND, "")], "")).unwrap();
+    assert!(String::from_utf8_lossy(&report.stdout).contains("check: http GET /healthz"), "{report:?}");
+    assert_eq!(bed.state(PRIMARY), "up");
     bed.finish();
 }
 
 #[test]
-fn a_server_that_is_enabled_again_starts_slowly() {
+fn a_check_looks_at_the_body_and_notices_a_server_that_is_gone() {
     if !privileged() {
         return;
     }
-    let topology = namespace("slow-start");
-    let servers = [good(&topology, PRIMARY), good(&topology, SECOND)];
-    let bed = Bed::start(topology, &config("", &[(PRIMARY, "slow_start = \"1h\""), (SECOND, "")], ""));
-    assert_eq!(bed.count(PRIMARY, "weight_percent"), 100);
-    let address = at(PRIMARY).to_string();
-    for change in ["drain", "enable"] {
-        bed.daemon.run(&["server", "app", &address, change]).unwrap();
-    }
-    assert_eq!(bed.count(PRIMARY, "weight_percent"), 1);
-    let table = bed.daemon.run(&["upstreams"]).unwrap();
-    assert!(table.contains("1 (1%)"), "{table}");
-    assert!((0..50).all(|_| bed.get("/").status == 200));
-    let [slow, other] = servers.map(|server| server.requests().len());
-    assert!(slow <= 1 && other >= 49, "{slow} and {other} requests");
-    bed.finish();
-}
-
-#[test]
-fn backups_join_when_primaries_become_too_few() {
-    if !privileged() {
-        return;
-    }
-    let topology = namespace("backup-below");
-    let backup = good(&topology, BACKUP);
-    let _servers = [good(&topology, PRIMARY), good(&topology, SECOND)];
-    let servers = [(PRIMARY, ""), (SECOND, ""), (BACKUP, "backup = true")];
-    let bed = Bed::start(topology, &config("backup_below = 2", &servers, ""));
-    assert!((0..6).all(|_| bed.get("/").text() != "9003") && backup.requests().is_empty());
-    bed.daemon.run(&["server", "app", &at(PRIMARY).to_string(), "drain"]).unwrap();
-    let mut answers: Vec<_> = (0..6).map(|_| bed.get("/").text()).collect();
-    answers.sort();
-    assert_eq!(answers, ["9002", "9002", "9002", "9003", "9003", "9003"]);
-    let table = bed.daemon.run(&["upstreams"]).unwrap();
-    assert!(table.contains("round_robin, with backups while fewer than 2 primaries are up"), "{table}");
+    let topology = namespace("checkbody");
+    let _server = good(&topology, PRIMARY);
+    let check = |body: &str| {
+        format!(
+            "check = {{ type = \"http\", interval = \"100ms\", fall = 1, status = \"200,204-299\", body = \"{body}\" }}"
+        )
+    };
+    let text = |body: &str| config(&check(body), &[(PRIMARY, ""), (SECOND, "")], "");
+    let bed = Bed::start(topology, &text("^90+1$"));
+    let check = |port: u16| {
+        let check = bed.server(port)["check"].clone();
+        (check["state"].as_str().unwrap().to_owned(), check["reason"].as_str().unwrap_or_default().to_owned())
+    };
+    wait_for(PATIENCE, "nobody listens", || check(SECOND) == ("down".into(), "connection refused".into())).unwrap();
+    wait_for(PATIENCE, "the body is right", || check(PRIMARY).0 == "up").unwrap();
+    assert!(bed.daemon.reload(&text("other")).unwrap().status.success());
+    wait_for(PATIENCE, "it is not", || check(PRIMARY) == ("down".into(), "the body does not match".into())).unwrap();
+    // None passes: requests are answered with 502, as both are known not to work.
+    assert_eq!(bed.ask("GET", b"").0, 502);
     bed.finish();
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::client::{After, Client};
 use crate::clock::with_date;
-use crate::config::{Action, ErrorPages, Route};
+use crate::config::{Action, Edits, ErrorPages, Route};
 use crate::http1::body::Reader;
 use crate::http1::chunked::Piece;
 use crate::http1::write::{self, Reply};
@@ -28,8 +28,8 @@ pub enum End {
 
 /// Answers a request that is not even understood; the connection can't go on.
 pub async fn reject(client: &mut Client, reject: Reject, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
-    tracing::debug!(client = %client.peer, status = reject.status, "request refused: {}", reject.reason);
-    let page = Page { status: reject.status, head: false, minor: 1, keep_alive: false, pages };
+    tracing::debug!(client = %client.origin.peer, status = reject.status, "request refused: {}", reject.reason);
+    let page = Page { status: reject.status, head: false, minor: 1, keep_alive: false, pages, added: b"" };
     page.send(client, &[], None, out).await
 }
 
@@ -38,7 +38,7 @@ pub async fn failed(client: &mut Client, plan: &Plan, end: End, pages: &ErrorPag
     let (status, keep_alive) = match end {
         End::Status(status) => (status, plan.keep_alive),
         End::Rejected(why) => {
-            tracing::debug!(client = %client.peer, status = why.status, "request refused: {}", why.reason);
+            tracing::debug!(client = %client.origin.peer, status = why.status, "request refused: {}", why.reason);
             (why.status, false)
         }
         End::ClientGone => return After::Reset,
@@ -47,27 +47,39 @@ pub async fn failed(client: &mut Client, plan: &Plan, end: End, pages: &ErrorPag
             (500, false)
         }
     };
-    Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages }.send(client, &[], None, out).await
+    Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages, added: b"" }
+        .send(client, &[], None, out)
+        .await
 }
 
 /// OPTIONS that may go no further.
 pub async fn last_hop(client: &mut Client, plan: &Plan, out: &mut Vec<u8>) -> After {
     let (keep_alive, pages) = (skip_body(client, plan), &ErrorPages::default());
-    let page = Page { status: 204, head: plan.is_head, minor: plan.minor, keep_alive, pages };
+    let page = Page { status: 204, head: plan.is_head, minor: plan.minor, keep_alive, pages, added: b"" };
     page.send(client, &[("Allow", METHODS)], Some(""), out).await
 }
 
 /// Answers a request that no route fits.
 pub async fn nowhere(client: &mut Client, plan: &Plan, pages: &ErrorPages, out: &mut Vec<u8>) -> After {
     let keep_alive = skip_body(client, plan);
-    Page { status: 404, head: plan.is_head, minor: plan.minor, keep_alive, pages }.send(client, &[], None, out).await
+    Page { status: 404, head: plan.is_head, minor: plan.minor, keep_alive, pages, added: b"" }
+        .send(client, &[], None, out)
+        .await
 }
 
 /// Does what a route without an upstream says.
 /// `location`: of a redirect, filled in.
-pub async fn route(client: &mut Client, plan: &Plan, route: &Route, location: &[u8], out: &mut Vec<u8>) -> After {
+/// `added`: fields of the response.
+pub async fn route(
+    client: &mut Client,
+    plan: &Plan,
+    route: &Route,
+    location: &[u8],
+    added: &[u8],
+    out: &mut Vec<u8>,
+) -> After {
     let (keep_alive, pages) = (skip_body(client, plan), &route.error_pages);
-    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages };
+    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages, added };
     match &route.action {
         Action::Respond { status, body } => {
             let body = (!body.is_empty()).then_some(body.as_str());
@@ -105,6 +117,8 @@ pub struct Page<'a> {
     pub keep_alive: bool,
     /// What is sent in place of the words for the status.
     pub pages: &'a ErrorPages,
+    /// Lines of fields.
+    pub added: &'a [u8],
 }
 
 impl Page<'_> {
@@ -117,7 +131,7 @@ impl Page<'_> {
         out: &mut Vec<u8>,
     ) -> After {
         const TEXT: &str = "text/plain; charset=utf-8";
-        let keep_alive = self.keep_alive && !client.worker.is_draining();
+        let keep_alive = self.keep_alive && !client.origin.worker.is_draining();
         let words;
         let (body, content_type) = match (body, self.pages.of(self.status)) {
             (Some(body), _) => (body.as_bytes(), TEXT),
@@ -137,9 +151,11 @@ impl Page<'_> {
         out.clear();
         with_date(|date| {
             let length = body.len() as u64;
-            let reply = Reply { body: Body::Length(length), minor: self.minor, keep_alive, date };
+            let (edits, added) = (&Edits::default(), self.added);
+            let reply = Reply { body: Body::Length(length), minor: self.minor, keep_alive, date, edits, added };
             write::own(self.status, &fields, length, reply, out);
         });
+        client.told.own(self.status, out.len());
         let body = if self.head || matches!(self.status, 204 | 304) { b"" } else { body };
         client.deadline.set(crate::config::Limits::default().send_timeout);
         match client.deadline.within(write_both(&client.stream, out, body)).await {

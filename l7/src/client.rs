@@ -8,14 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::account::{Connected, Told};
 use crate::answer::{self, End};
 use crate::buffer::{self, Buffer};
 use crate::clock::millis;
-use crate::config::{Action, ErrorPages, Forward, Limits};
+use crate::config::{Action, ErrorPages, Forward, Limits, Route};
 use crate::exchange::Exchange;
 use crate::files;
 use crate::http1::write::end_of_request;
 use crate::http1::{Reject, request};
+use crate::http2;
+use crate::open;
 use crate::outgoing::{Outgoing, Streamed, Whole};
 use crate::plan::{From, Plan, To, plan};
 use crate::receive::receive;
@@ -32,21 +35,41 @@ use crate::worker::{Scratch, Worker};
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-pub struct Client {
+/// Where requests come from: the same for all of a connection.
+#[derive(Debug, Clone)]
+pub struct Origin {
     pub worker: Rc<Worker>,
     pub peer: SocketAddr,
     /// Its address as it is passed on.
-    address: Box<str>,
+    pub address: Rc<str>,
+    /// Name of its listener.
+    pub listener: Arc<str>,
+    pub tls: Option<Rc<Named>>,
+    /// As OpenSSL calls it.
+    pub tls_version: Option<&'static str>,
+    pub version: Version,
+    /// Of all connections of the process.
+    pub number: u64,
+}
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    Http1,
+    Http2,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    pub origin: Origin,
+    /// In answer to the request that runs.
+    pub told: Told,
     pub stream: Stream,
     /// What has been read and not yet been used.
     pub buffer: Buffer,
     pub deadline: Deadline,
     /// It will send no more, but may still read.
     pub half_closed: bool,
-    /// Name of its listener.
-    listener: Arc<str>,
-    tls: Option<Named>,
 }
 
 /// What becomes of the connection after a request.
@@ -68,72 +91,99 @@ enum NoRequest {
 }
 
 /// Serves a connection to its end.
-pub async fn serve(worker: Rc<Worker>, listener: Arc<str>, stream: Stream, peer: SocketAddr) {
-    worker.shared.connections.fetch_add(1, Relaxed);
-    let deadline = worker.timers.deadline();
-    let (stream, tls) = match secure(&worker, &listener, stream, &deadline).await {
-        Ok(secured) => secured,
-        Err(error) => {
-            tracing::debug!(client = %peer, %listener, "TLS handshake failed: {error}");
-            worker.shared.connections.fetch_sub(1, Relaxed);
-            return;
-        }
-    };
-    let buffer = Buffer::default();
-    let address = peer.ip().to_canonical().to_string().into();
-    let mut client = Client { worker, peer, address, stream, buffer, deadline, half_closed: false, listener, tls };
-    let mut after = client.request(true).await;
-    while after == After::KeepAlive {
-        after = client.request(false).await;
-    }
-    match after {
-        After::Reset => client.stream.reset_on_close(),
-        After::Linger => client.linger().await,
-        After::Close | After::KeepAlive => client.stream.end(),
-    }
-    client.worker.shared.connections.fetch_sub(1, Relaxed);
+pub fn serve(origin: Origin, stream: Stream) -> impl Future<Output = ()> {
+    let deadline = origin.worker.timers.deadline();
+    let mut client = Client::new(origin, stream, deadline);
+    // By reference: what is moved in the task would need its room twice.
+    async move { client.serve().await }
 }
 
-/// Makes the handshake, where the listener is one for TLS.
-async fn secure(
-    worker: &Worker,
-    listener: &str,
-    stream: Stream,
-    deadline: &Deadline,
-) -> io::Result<(Stream, Option<Named>)> {
-    let snapshot = worker.snapshot();
-    let listener = snapshot.listener(listener).map(|index| &snapshot.listeners[index].0);
-    let Some((listener, tls)) = listener.and_then(|listener| Some((listener, listener.tls.as_ref()?))) else {
-        return Ok((stream, None));
-    };
-    let session = tls.session().map_err(io::Error::other)?;
-    deadline.set(listener.limits.head_timeout);
-    // In a place of its own: connections without TLS need no room for it.
-    let handshake = Box::pin(stream.secure(session.into()));
-    let stream = deadline.within(handshake).await.map_err(|Late| ErrorKind::TimedOut)??;
-    let named = Named::new(Arc::clone(tls.names()), stream.server_name());
-    Ok((stream, Some(named)))
+impl Origin {
+    pub fn new(worker: Rc<Worker>, listener: Arc<str>, peer: SocketAddr) -> Self {
+        let number = worker.number();
+        let (address, version) = (Rc::from(""), Version::Http1);
+        let mut origin = Self { worker, peer, address, listener, tls: None, tls_version: None, version, number };
+        origin.set_peer(peer);
+        origin
+    }
+
+    pub fn set_peer(&mut self, peer: SocketAddr) {
+        self.peer = peer;
+        self.address = peer.ip().to_canonical().to_string().into();
+    }
 }
 
 impl Client {
-    async fn request(&mut self, first: bool) -> After {
-        if let Err(NoRequest::Silence) = self.await_data(first).await {
-            return After::Close;
+    pub fn new(origin: Origin, stream: Stream, deadline: Deadline) -> Self {
+        Self { origin, told: Told::default(), stream, buffer: Buffer::default(), deadline, half_closed: false }
+    }
+
+    async fn serve(&mut self) {
+        self.origin.worker.shared.connections.fetch_add(1, Relaxed);
+        let _connected = Connected::new(&self.origin.worker, &self.origin.listener);
+        match self.open().await {
+            Ok(()) if self.origin.version == Version::Http2 => Box::pin(http2::serve(self)).await,
+            Ok(()) => self.requests().await,
+            Err(error) => {
+                tracing::debug!(client = %self.origin.peer, listener = %self.origin.listener, "connection refused: {error}");
+            }
         }
-        let mut scratch = self.worker.scratch();
+        self.origin.worker.shared.connections.fetch_sub(1, Relaxed);
+    }
+
+    async fn open(&mut self) -> io::Result<()> {
+        let snapshot = self.origin.worker.snapshot();
+        let listener = snapshot.listener(&self.origin.listener).map(|index| &snapshot.listeners[index].0);
+        if !listener.is_some_and(open::is_needed) {
+            return Ok(());
+        }
+        // In a place of its own: other connections need no room for it.
+        Box::pin(open::open(self)).await
+    }
+
+    /// Serves one request after another.
+    async fn requests(&mut self) {
+        let mut first = true;
+        while self.await_data(first).await.is_ok() {
+            // In a place of its own: a connection that waits has no room for a request.
+            match Box::pin(self.request()).await {
+                After::KeepAlive => first = false,
+                After::Close => break,
+                After::Linger => return Box::pin(self.linger()).await,
+                After::Reset => return self.stream.reset_on_close(),
+            }
+        }
+        self.stream.end();
+    }
+
+    /// Serves the one request of its stream.
+    pub async fn only_request(mut self) {
+        if self.await_data(true).await.is_ok() && self.request().await == After::Reset {
+            self.stream.reset_on_close();
+        }
+    }
+
+    async fn request(&mut self) -> After {
+        let mut scratch = self.origin.worker.scratch();
         // This request is served by what is in force now, whatever is decided meanwhile.
-        let snapshot = self.worker.snapshot();
+        let snapshot = self.origin.worker.snapshot();
+        let begun = self.begin(&mut scratch.seen);
+        let mut to = None;
         let after = match self.head(&snapshot, &mut scratch).await {
-            Ok((listener, plan)) => self.act(&snapshot, listener, &plan, &mut scratch).await,
+            Ok((listener, plan)) => {
+                to = Some(plan.to);
+                self.act(&snapshot, listener, &plan, &mut scratch).await
+            }
             Err(NoRequest::Silence) => After::Close,
             Err(NoRequest::Rejected(reject)) => {
                 let none = ErrorPages::default();
-                let listener = snapshot.listener(&self.listener).map(|index| &snapshot.listeners[index].0);
+                let listener = snapshot.listener(&self.origin.listener).map(|index| &snapshot.listeners[index].0);
                 let pages = listener.map_or(&none, |listener| &listener.error_pages);
                 answer::reject(self, reject, pages, &mut scratch.out).await
             }
         };
-        self.worker.put_back(scratch);
+        self.end(&begun, &snapshot, to, &mut scratch.seen);
+        self.origin.worker.put_back(scratch);
         after
     }
 
@@ -143,7 +193,7 @@ impl Client {
             return Ok(());
         }
         let limits = self.limits().ok_or(NoRequest::Silence)?;
-        if self.half_closed || (!first && self.worker.is_draining()) {
+        if self.half_closed || (!first && self.origin.worker.is_draining()) {
             return Err(NoRequest::Silence);
         }
         if first {
@@ -158,24 +208,28 @@ impl Client {
     }
 
     /// Of the listener, if it still exists.
-    fn limits(&self) -> Option<Limits> {
-        let snapshot = self.worker.snapshot();
-        let listener = snapshot.listener(&self.listener)?;
+    pub fn limits(&self) -> Option<Limits> {
+        let snapshot = self.origin.worker.snapshot();
+        let listener = snapshot.listener(&self.origin.listener)?;
         Some(snapshot.listeners[listener].0.limits)
     }
 
     /// Reads until there is a whole head.
     async fn head(&mut self, snapshot: &Snapshot, scratch: &mut Scratch) -> Result<(usize, Plan), NoRequest> {
-        let listener = snapshot.listener(&self.listener).ok_or(NoRequest::Silence)?;
+        let listener = snapshot.listener(&self.origin.listener).ok_or(NoRequest::Silence)?;
         let limits = &snapshot.listeners[listener].0.limits;
         self.deadline.set(limits.head_timeout);
         // A head ends with a line: without a new one there is nothing new to find out.
         let mut new_line = true;
         loop {
             if new_line || self.buffer.data().len() > limits.request_line {
-                let parsed = request::parse(self.buffer.data(), limits, self.tls.is_some(), |request| {
-                    let from = From { address: &self.address, tls: self.tls.as_ref() };
-                    plan(request, snapshot, listener, from, &mut scratch.head, &mut scratch.key)
+                let parsed = request::parse(self.buffer.data(), limits, self.origin.tls.is_some(), |request| {
+                    let Origin { address, tls, version, .. } = &self.origin;
+                    let from = From { address, tls: tls.as_deref(), version: *version };
+                    let plan = plan(request, snapshot, listener, from, scratch);
+                    let to = plan.as_ref().ok().map(|plan| plan.to);
+                    snapshot.accounts[listener].see(request, self.buffer.data(), *version, to, &mut scratch.seen);
+                    plan
                 });
                 if let Some((plan, length)) = parsed.map_err(NoRequest::Rejected)? {
                     self.buffer.consume(length);
@@ -201,14 +255,16 @@ impl Client {
             To::Nowhere => answer::nowhere(self, plan, &listener.error_pages, &mut scratch.out).await,
             To::LastHop => answer::last_hop(self, plan, &mut scratch.out).await,
             To::Route { route } | To::Upstream { route } => match &routes[route].action {
-                Action::Proxy(forward) => {
-                    self.forward(snapshot, plan, forward, &routes[route].error_pages, scratch).await
-                }
+                Action::Proxy(forward) => self.forward(snapshot, plan, forward, &routes[route], scratch).await,
                 Action::Files(files) => {
                     let pages = &routes[route].error_pages;
-                    files::serve(self, plan, files, pages, &scratch.head, &mut scratch.out).await
+                    let Scratch { head, added, out, .. } = scratch;
+                    files::serve(self, plan, files, pages, head, added, out).await
                 }
-                _ => answer::route(self, plan, &routes[route], &scratch.head, &mut scratch.out).await,
+                _ => {
+                    let Scratch { head, added, out, .. } = scratch;
+                    answer::route(self, plan, &routes[route], head, added, out).await
+                }
             },
         }
     }
@@ -219,12 +275,13 @@ impl Client {
         snapshot: &Snapshot,
         plan: &Plan,
         forward: &Forward,
-        pages: &ErrorPages,
+        route: &Route,
         scratch: &mut Scratch,
     ) -> After {
-        let Scratch { head, key, spool, tail, out, .. } = scratch;
+        let Scratch { head, key, spool, tail, added, out, seen, .. } = scratch;
+        let pages = &route.error_pages;
         let mut continued = false;
-        let outgoing = if forward.request_buffering || !plan.has_body() {
+        let outgoing = if (forward.request_buffering && !plan.streams) || !plan.has_body() {
             let received = match receive(self, plan, spool, tail).await {
                 Ok(received) => received,
                 Err(end) => return answer::failed(self, plan, end, pages, out).await,
@@ -238,19 +295,23 @@ impl Client {
             Outgoing::Streamed(Streamed::new(head, plan))
         };
         let upstream = &snapshot.upstreams[forward.upstream];
-        let target = Target { upstream, client: self.peer.ip(), hashed: key };
+        let target = Target { upstream, client: self.origin.peer.ip(), hashed: key };
         let mut exchange = Exchange {
             client: self,
             plan,
             timeouts: forward.timeouts,
             outgoing,
+            edits: &route.response_headers,
+            added,
+            seen,
             continued,
             interims: 0,
             answered: false,
             pooled: false,
         };
         let outcome = tries(&mut exchange, &target, std::mem::take(out)).await;
-        let all_read = exchange.outgoing.has_all_input();
+        let mut outgoing = exchange.outgoing;
+        let all_read = outgoing.has_all_input();
         let (mut answer, pick) = match outcome {
             Outcome::Answer(answer, pick) => (answer, pick),
             // What is left of the body must not be taken for a request.
@@ -260,24 +321,44 @@ impl Client {
             }
             Outcome::None(end) => return answer::failed(self, plan, end, pages, out).await,
         };
+        self.told.relayed(answer.head.status, answer.out.len());
         if answer.head.upgraded {
             return tunnel(self, answer).await;
         }
-        let relayed = relay(self, &mut answer, forward.timeouts.read, plan.limits.send_timeout).await;
+        let relayed = relay(self, &mut answer, &mut outgoing, forward.timeouts.read, plan.limits.send_timeout).await;
         *out = answer.out;
         if relayed == Relayed::Truncated {
             pick.failed(millis());
         }
         if relayed == Relayed::Whole && answer.head.reusable && answer.server.buffer.is_empty() {
             let keepalive = upstream.config().keepalive;
-            self.worker.idle.put(to(upstream, &pick).key(), answer.server.stream, keepalive, self.worker.timers.now());
+            self.origin.worker.idle.put(
+                to(upstream, &pick).key(),
+                answer.server.stream,
+                keepalive,
+                self.origin.worker.timers.now(),
+            );
         }
         match relayed {
             Relayed::Whole if answer.head.keep_alive => After::KeepAlive,
-            Relayed::Whole if all_read && self.buffer.is_empty() => After::Close,
+            Relayed::Whole if outgoing.has_all_input() && self.buffer.is_empty() => After::Close,
             Relayed::Whole => After::Linger,
             Relayed::Truncated | Relayed::ClientGone => After::Reset,
         }
+    }
+
+    /// Takes what the client sends while it is answered; its silence after the request is no reason to stop.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn read_meanwhile(&mut self) -> Result<(), ()> {
+        match self.stream.try_read(&mut self.buffer) {
+            Ok(0) => self.half_closed = true,
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => return Err(()),
+        }
+        Ok(())
     }
 
     /// Lets the client read the last answer: a close with unread data would destroy it on its way.

@@ -1,8 +1,11 @@
 //! Time as the proxy needs it: milliseconds since the process began, and the date of responses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub(crate) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -33,10 +36,26 @@ pub fn with_date<T>(take: impl FnOnce(&[u8]) -> T) -> T {
     })
 }
 
+/// Seconds since 1970 at a time in [`micros`] that has just been, without asking the system each time: a step of its clock shows up within a
+/// second.
+pub(crate) fn seconds(at: u64) -> u64 {
+    const TRUSTED: u64 = 1_000_000;
+    thread_local! {
+        /// A time in `micros`, and what the system's clock said then, in microseconds since 1970.
+        static ASKED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+    let (mut then, mut said) = ASKED.get();
+    if at.saturating_sub(then) >= TRUSTED {
+        then = micros();
+        said = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
+        ASKED.set((then, said));
+    }
+    said.saturating_add_signed(at.wrapping_sub(then) as i64) / 1_000_000
+}
+
 /// Seconds since 1970 as `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub fn fixdate(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, rest) = (seconds / 86400, seconds % 86400);
     let (year, month, day) = civil(days);
     let weekday = DAYS[(days % 7) as usize];

@@ -1,16 +1,24 @@
 //! What the pool is told to do: an immutable value that control compiles from the model. Nothing here is checked again.
 
+mod edits;
 mod files;
+mod rewrite;
 mod route;
+mod template;
 mod upstream;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use edits::Edits;
 pub use files::{ErrorPage, ErrorPages, Files};
-pub use route::{Action, Forward, Host, Path, Pattern, Route, Timeouts};
+pub use rewrite::Rewrite;
+pub use route::{Action, Conditions, FieldMatch, Forward, Host, Path, Pattern, Route, Timeouts, label};
+pub use template::{Template, UnknownVariable, Values};
 pub use upstream::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
+use crate::log::AccessLog;
 use crate::tls::Acceptor;
 
 /// Everything the proxy does. Listeners refer to upstreams by index.
@@ -29,8 +37,23 @@ pub struct Listener {
     pub routes: Vec<Route>,
     pub limits: Limits,
     pub tls: Option<Acceptor>,
+    /// Whether clients may speak HTTP/2 on connections without TLS, from the first byte.
+    pub http2: bool,
+    /// Whether connections begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// For requests that no route fits, or that are not understood.
     pub error_pages: ErrorPages,
+    /// The same.
+    pub access_log: Option<Arc<AccessLog>>,
+}
+
+impl Proxy {
+    /// All logs that there are, some more than once.
+    pub fn access_logs(&self) -> impl Iterator<Item = &AccessLog> {
+        let routes = self.listeners.iter().flat_map(|listener| &listener.routes).map(|route| &route.access_log);
+        let listeners = self.listeners.iter().map(|listener| &listener.access_log);
+        listeners.chain(routes).flatten().map(Arc::as_ref)
+    }
 }
 
 /// Of what clients send; each violation has its own status.

@@ -3,23 +3,26 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::client::Client;
 use crate::clock::with_date;
-use crate::config::Timeouts;
+use crate::config::{Edits, Timeouts};
 use crate::failover::Failure;
 use crate::http1::response::{self, Response};
 use crate::http1::write::{self, Reply};
 use crate::http1::{Body, Reject};
 use crate::idle::Key;
+use crate::log::Seen;
 use crate::outgoing::{Outgoing, SendError, Sent};
 use crate::plan::Plan;
 use crate::stream::Stream;
 use crate::timers::Late;
 use crate::tls::Connector;
+use crate::worker::Worker;
 use crate::write_all::write_all;
 
 /// Interim responses to one request; more are no HTTP.
@@ -42,6 +45,10 @@ pub struct Server {
 pub struct To<'a> {
     pub address: SocketAddr,
     pub tls: Option<&'a Connector>,
+    /// Whether it speaks HTTP/2.
+    pub http2: bool,
+    /// Connections that may be kept for later requests.
+    pub keepalive: usize,
 }
 
 impl To<'_> {
@@ -50,11 +57,25 @@ impl To<'_> {
         (self.address, self.tls.map_or(0, Connector::id))
     }
 
-    async fn connect(&self) -> io::Result<Stream> {
+    async fn connect(&self, worker: &Rc<Worker>) -> io::Result<Stream> {
         let stream = Stream::connect(self.address).await?;
-        let Some(tls) = self.tls else { return Ok(stream) };
+        let stream = match self.tls {
+            Some(tls) => self.secure(stream, tls).await?,
+            None => stream,
+        };
+        if !self.http2 {
+            return Ok(stream);
+        }
+        if self.tls.is_some() && !stream.has_agreed_on_http2() {
+            tracing::warn!(server = %self.address, "this server does not offer HTTP/2");
+            return Err(ErrorKind::Unsupported.into());
+        }
+        Box::pin(worker.sessions.add(self.key(), stream, self.keepalive, worker)).await
+    }
+
+    async fn secure(&self, stream: Stream, tls: &Connector) -> io::Result<Stream> {
         let session = tls.session(self.address.ip()).map_err(io::Error::other)?;
-        Box::pin(stream.secure(session.into())).await.inspect_err(|error| {
+        Box::pin(stream.secure(session.into(), Buffer::default())).await.inspect_err(|error| {
             tracing::warn!(server = %self.address, "no TLS with this server: {error}");
         })
     }
@@ -101,11 +122,15 @@ pub enum Failed {
 
 /// What the tries of a request have in common.
 #[derive(Debug)]
-pub struct Exchange<'a> {
+pub struct Exchange<'a, 'b> {
     pub client: &'a mut Client,
     pub plan: &'a Plan,
     pub timeouts: Timeouts,
-    pub outgoing: Outgoing<'a>,
+    pub outgoing: Outgoing<'b>,
+    /// What is changed of the response, and the fields that are added to it.
+    pub edits: &'a Edits,
+    pub added: &'a [u8],
+    pub seen: &'a mut Seen,
     /// A 100 has been sent to the client.
     pub continued: bool,
     pub interims: u32,
@@ -115,7 +140,7 @@ pub struct Exchange<'a> {
     pub pooled: bool,
 }
 
-impl Exchange<'_> {
+impl Exchange<'_, '_> {
     /// Asks a server. `fresh`: not on a connection that was used before.
     ///
     /// # Errors
@@ -130,12 +155,17 @@ impl Exchange<'_> {
     }
 
     async fn connection(&mut self, to: &To<'_>, fresh: bool) -> Result<Server, Failed> {
-        let pooled = if fresh { None } else { self.client.worker.idle.take(to.key(), self.client.worker.timers.now()) };
+        let worker = &self.client.origin.worker;
+        let pooled = match to.http2 {
+            _ if fresh => None,
+            true => worker.sessions.open(to.key(), worker),
+            false => worker.idle.take(to.key(), worker.timers.now()),
+        };
         if let Some(stream) = pooled {
             return Ok(Server { stream, buffer: Buffer::default(), pooled: true });
         }
         self.client.deadline.set(self.timeouts.connect);
-        match self.client.deadline.within(to.connect()).await {
+        match self.client.deadline.within(to.connect(worker)).await {
             Ok(Ok(stream)) => Ok(Server { stream, buffer: Buffer::default(), pooled: false }),
             Ok(Err(error)) => match error.kind() {
                 // Ours to solve: another server would not help.
@@ -230,18 +260,11 @@ impl Exchange<'_> {
         }
     }
 
-    /// Takes what the client sends meanwhile; its silence after the request is no reason to stop.
-    pub fn read_client(&mut self) -> Result<(), Failed> {
-        match self.client.stream.try_read(&mut self.client.buffer) {
-            Ok(0) => {
-                self.client.half_closed = true;
-                // The rest of the body will never come.
-                if self.outgoing.has_all_input() { Ok(()) } else { Err(Failed::Client) }
-            }
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(()),
-            Err(_) => Err(Failed::Client),
-        }
+    /// Takes what the client sends meanwhile.
+    fn read_client(&mut self) -> Result<(), Failed> {
+        self.client.read_meanwhile().map_err(|()| Failed::Client)?;
+        // The rest of the body will never come.
+        if self.client.half_closed && !self.outgoing.has_all_input() { Err(Failed::Client) } else { Ok(()) }
     }
 
     /// Reads, and passes interim responses on; the head of a final response is written to `out`.
@@ -258,6 +281,9 @@ impl Exchange<'_> {
             Ok(0) => return Err(Failed::Server(Failure::Closed)),
             Ok(_) => self.answered = true,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                return Err(Failed::Server(Failure::Unprocessed));
+            }
             Err(_) => return Err(Failed::Server(Failure::Closed)),
         }
         loop {
@@ -265,7 +291,9 @@ impl Exchange<'_> {
                 plan: self.plan,
                 early: !self.outgoing.has_all_input(),
                 sent_all,
-                draining: self.client.worker.is_draining(),
+                draining: self.client.origin.worker.is_draining(),
+                edits: self.edits,
+                added: self.added,
             };
             out.clear();
             let parsed = response::parse(server.buffer.data(), self.plan.is_head, |response| reply.head(response, out));
@@ -293,6 +321,7 @@ impl Exchange<'_> {
             return Ok(());
         }
         self.continued = self.continued || is_continue;
+        self.client.told.interim(out.len());
         self.client.deadline.set(self.plan.limits.send_timeout);
         match self.client.deadline.within(write_all(&self.client.stream, out)).await {
             Ok(Ok(())) => Ok(()),
@@ -318,6 +347,8 @@ struct Replying<'a> {
     /// The server has got all.
     sent_all: bool,
     draining: bool,
+    edits: &'a Edits,
+    added: &'a [u8],
 }
 
 impl Replying<'_> {
@@ -330,7 +361,8 @@ impl Replying<'_> {
         let keep_alive = self.plan.keep_alive && !self.early && !self.draining && framed != Body::UntilClose;
         let upgraded = response.websocket && self.plan.websocket;
         with_date(|date| {
-            write::response(response, Reply { body: framed, minor: self.plan.minor, keep_alive, date }, out);
+            let Self { plan, edits, added, .. } = *self;
+            write::response(response, Reply { body: framed, minor: plan.minor, keep_alive, date, edits, added }, out);
         });
         Head {
             status: response.status,

@@ -12,6 +12,8 @@ pub enum Failure {
     Closed,
     /// Nothing could be written, or nothing came, for too long.
     Timeout,
+    /// The server has said that it did not look at the request (RFC 9113 section 8.7).
+    Unprocessed,
     /// What came is no response.
     Invalid,
     /// A response whose status may count as a failure.
@@ -64,16 +66,17 @@ pub fn is_failure(policy: &Retry, status: u16) -> bool {
 
 /// Decides.
 pub fn decide(policy: &Retry, failure: Failure, progress: Progress) -> Decision {
-    let stale = progress.pooled && !progress.answered && failure == Failure::Closed;
-    let repeatable =
-        !progress.committed && progress.replayable && (!progress.sent || progress.idempotent || policy.non_idempotent);
+    let unprocessed = failure == Failure::Unprocessed;
+    let stale = progress.pooled && !progress.answered && (failure == Failure::Closed || unprocessed);
+    let harmless = !progress.sent || progress.idempotent || policy.non_idempotent || unprocessed;
+    let repeatable = !progress.committed && progress.replayable && harmless;
     if stale {
         // Whether the server saw the request is unknown: only what may be repeated is.
         let next = if repeatable { Next::SameServer } else { Next::Stop(502) };
         return Decision { next, counts: false };
     }
     let listed = match failure {
-        Failure::Connect | Failure::Closed => policy.on_error,
+        Failure::Connect | Failure::Closed | Failure::Unprocessed => policy.on_error,
         Failure::ConnectTimeout | Failure::Timeout => policy.on_timeout,
         Failure::Invalid => policy.on_invalid_header,
         Failure::Status(status) => is_failure(policy, status),
@@ -98,7 +101,7 @@ pub fn status(failure: Failure) -> u16 {
     match failure {
         Failure::ConnectTimeout | Failure::Timeout => 504,
         Failure::Status(status) => status,
-        Failure::Connect | Failure::Closed | Failure::Invalid => 502,
+        Failure::Connect | Failure::Closed | Failure::Unprocessed | Failure::Invalid => 502,
     }
 }
 

@@ -35,22 +35,23 @@ use find::{Found, Representation, find};
 
 const METHODS: &str = "GET, HEAD";
 
-/// Answers with the file that is asked for. `asked`: what [`Asked::write`] made of the request.
+/// Answers with the file that is asked for. `asked`: what [`Asked::write`] made of the request; `added`: fields of the response.
 pub async fn serve(
     client: &mut Client,
     plan: &Plan,
     files: &Files,
     pages: &ErrorPages,
     asked: &[u8],
+    added: &[u8],
     out: &mut Vec<u8>,
 ) -> After {
     let keep_alive = answer::skip_body(client, plan);
-    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages };
+    let page = |status| Page { status, head: plan.is_head, minor: plan.minor, keep_alive, pages, added };
     let asked = Asked::read(asked);
     if asked.first(Tag::OtherMethod).is_some() {
         return page(405).send(client, &[("Allow", METHODS)], None, out).await;
     }
-    let file = match find(files, &asked, client.worker.timers.now()) {
+    let file = match find(files, &asked, client.origin.worker.timers.now()) {
         Found::File(file) => file,
         Found::Folder => {
             let location = asked.location_of_folder();
@@ -69,10 +70,12 @@ pub async fn serve(
             return page(416).send(client, &[("Content-Range", &range)], None, out).await;
         }
     };
-    let keep_alive = keep_alive && !client.worker.is_draining();
+    let keep_alive = keep_alive && !client.origin.worker.is_draining();
     out.clear();
-    let answer = Answer { status, first, length, file: &file, validators: &validators, vary: files.precompressed };
+    let answer =
+        Answer { status, first, length, file: &file, validators: &validators, vary: files.precompressed, added };
     answer.head(plan.minor, keep_alive, out);
+    client.told.own(status, out.len());
     let length = if plan.is_head { 0 } else { length };
     match send::send(client, &file.opened.file, first..first + length, plan.limits.send_timeout, out).await {
         Ok(()) if keep_alive => After::KeepAlive,
@@ -88,6 +91,7 @@ struct Answer<'a> {
     file: &'a Representation,
     validators: &'a Validators,
     vary: bool,
+    added: &'a [u8],
 }
 
 impl Answer<'_> {
@@ -116,6 +120,7 @@ impl Answer<'_> {
         if self.status != 304 {
             write::number_field("Content-Length", self.length, out);
         }
+        out.extend_from_slice(self.added);
         write::end_own(minor, keep_alive, out);
     }
 }

@@ -9,23 +9,30 @@
 //! * [`config`]: what control tells the pool
 //! * [`worker`]: the pool and its threads
 //! * [`http1`]: HTTP/1 messages without I/O
+//! * `http2`: HTTP/2, each stream of which becomes a message of HTTP/1 on a connection within the thread
 //! * [`upstream`]: servers, what is known of them, and the choice among them
 //! * [`failover`]: what follows a failed try
 //! * [`tls`]: certificates and keys
 //! * `files`: answers from the disk
+//! * [`counters`], [`log`]: what is told of requests; [`account`] gathers it
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 mod answer;
 mod buffer;
 mod client;
 pub mod clock;
 pub mod config;
+pub mod counters;
 mod exchange;
 pub mod failover;
 mod files;
 pub mod http1;
+mod http2;
 mod idle;
+pub mod log;
+pub mod open;
 mod outgoing;
 mod plan;
 mod receive;
@@ -39,7 +46,6 @@ mod timers;
 pub mod tls;
 mod tries;
 mod tunnel;
-mod turn;
 pub mod upstream;
 pub mod worker;
 mod write_all;

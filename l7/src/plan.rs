@@ -1,6 +1,7 @@
 //! What is to be done with a request, once its head has been understood: nothing of the head itself is needed any more.
 
-use crate::config::{Action, HashKey, Limits};
+use crate::client::Version;
+use crate::config::{Action, Forward, HashKey, Limits, Path, Values};
 use crate::failover;
 use crate::files::asked::Asked;
 use crate::http1::request::Request;
@@ -8,6 +9,7 @@ use crate::http1::write::{self, Forwarding};
 use crate::http1::{Body, Reject, target};
 use crate::snapshot::Snapshot;
 use crate::tls::Named;
+use crate::worker::Scratch;
 
 #[derive(Debug)]
 pub struct Plan {
@@ -25,6 +27,8 @@ pub struct Plan {
     pub nominates: bool,
     /// The client asks for WebSocket, and may.
     pub websocket: bool,
+    /// Both sides talk at the same time, so that nothing may be held back (gRPC).
+    pub streams: bool,
     pub limits: Limits,
 }
 
@@ -41,6 +45,7 @@ pub struct From<'a> {
     /// As it is passed on.
     pub address: &'a str,
     pub tls: Option<&'a Named>,
+    pub version: Version,
 }
 
 impl From<'_> {
@@ -62,8 +67,8 @@ pub enum To {
     Nowhere,
 }
 
-/// Makes a plan, and writes to `head` what a server gets to see of the request, but for the end of its head, or the location of a
-/// redirect, or what is [`Asked`] of a file; to `key` what is hashed.
+/// Makes a plan, and writes to the head in `scratch` what a server gets to see of the request, but for the end of its head, or the location of
+/// a redirect, or what is [`Asked`] of a file; beside it what is hashed, and the fields that are added to the response.
 ///
 /// # Errors
 /// When the target makes no sense.
@@ -72,8 +77,7 @@ pub fn plan(
     snapshot: &Snapshot,
     listener: usize,
     client: From<'_>,
-    head: &mut Vec<u8>,
-    key: &mut Vec<u8>,
+    scratch: &mut Scratch,
 ) -> Result<Plan, Reject> {
     let (listener, router) = &snapshot.listeners[listener];
     let mut plan = Plan {
@@ -86,6 +90,7 @@ pub fn plan(
         expects_continue: request.expects_continue,
         nominates: request.nominates,
         websocket: false,
+        streams: client.version == Version::Http2 && is_grpc(request),
         limits: listener.limits,
     };
     if client.tls.is_some_and(|tls| !tls.is_for(target::host_of(request.authority))) {
@@ -95,53 +100,87 @@ pub fn plan(
     if request.max_forwards == Some(0) {
         return Ok(plan);
     }
-    let Some(route) = router.find(request.authority, &path) else {
+    let fits = |index: usize| {
+        let conditions = &listener.routes[index].conditions;
+        conditions.is_empty() || conditions.hold(request)
+    };
+    let Some(index) = router.find(request.authority, &path, &fits) else {
         plan.to = To::Nowhere;
         return Ok(plan);
     };
-    plan.to = To::Route { route };
-    if let Action::Redirect { location, .. } = &listener.routes[route].action {
-        head.clear();
-        write_location(location, request, head);
-    }
-    if let Action::Files(_) = &listener.routes[route].action {
-        head.clear();
-        Asked::write(request, &path, head);
-    }
-    if let Action::Proxy(forward) = &listener.routes[route].action {
-        plan.to = To::Upstream { route };
-        plan.websocket = request.websocket && forward.websocket;
-        head.clear();
-        write::request(
-            request,
-            Forwarding { client: client.address, scheme: client.scheme(), pseudonym: &snapshot.pseudonym },
-            head,
-        );
-        key.clear();
-        match snapshot.upstreams[forward.upstream].config().balance.hash_key() {
-            Some(HashKey::Uri) => key.extend_from_slice(request.target),
-            Some(HashKey::Host) => key.extend_from_slice(target::host_of(request.authority)),
-            Some(HashKey::Client) => key.extend_from_slice(client.address.as_bytes()),
-            None => {}
+    plan.to = To::Route { route: index };
+    let route = &listener.routes[index];
+    let values = Values {
+        host: target::host_of(request.authority),
+        request_uri: request.target,
+        remote_addr: client.address,
+        scheme: client.scheme(),
+    };
+    scratch.added.clear();
+    route.response_headers.write(&values, &mut scratch.added);
+    scratch.head.clear();
+    match &route.action {
+        Action::Redirect { location, .. } => location.write(&values, &mut scratch.head),
+        Action::Files(_) => Asked::write(request, &path, &mut scratch.head),
+        Action::Respond { .. } => {}
+        Action::Proxy(forward) => {
+            plan.to = To::Upstream { route: index };
+            plan.websocket = request.websocket && forward.websocket;
+            let edited = Edited::new(forward, &route.path, &path, &values, &mut scratch.edited);
+            let forwarding = Forwarding {
+                client: client.address,
+                scheme: client.scheme(),
+                http2: client.version == Version::Http2,
+                pseudonym: &snapshot.pseudonym,
+                target: edited.target.unwrap_or(request.target),
+                host: edited.host.unwrap_or(request.authority),
+                edits: &forward.request_headers,
+                added: edited.added,
+            };
+            write::request(request, forwarding, &mut scratch.head);
+            let key = &mut scratch.key;
+            key.clear();
+            match snapshot.upstreams[forward.upstream].config().balance.hash_key() {
+                Some(HashKey::Uri) => key.extend_from_slice(request.target),
+                Some(HashKey::Host) => key.extend_from_slice(target::host_of(request.authority)),
+                Some(HashKey::Client) => key.extend_from_slice(client.address.as_bytes()),
+                None => {}
+            }
         }
     }
     Ok(plan)
 }
 
-/// Fills in `$host` and `$request_uri`.
-fn write_location(template: &str, request: &Request<'_>, out: &mut Vec<u8>) {
-    let mut rest = template;
-    while let Some(at) = rest.find('$') {
-        out.extend_from_slice(&rest.as_bytes()[..at]);
-        let name = &rest[at + 1..];
-        let known: [(&str, &[u8]); 2] = [("request_uri", request.target), ("host", target::host_of(request.authority))];
-        if let Some((known, value)) = known.iter().find(|(known, _)| name.starts_with(known)) {
-            out.extend_from_slice(value);
-            rest = &name[known.len()..];
-        } else {
-            out.push(b'$');
-            rest = name;
+/// What a server gets to see otherwise than it was sent.
+#[derive(Default)]
+struct Edited<'a> {
+    target: Option<&'a [u8]>,
+    host: Option<&'a [u8]>,
+    added: &'a [u8],
+}
+
+impl<'a> Edited<'a> {
+    /// Writes it to `out`. `route`: by which the request was found, `path`: the normal one.
+    fn new(forward: &Forward, route: &Path, path: &[u8], values: &Values<'_>, out: &'a mut Vec<u8>) -> Self {
+        out.clear();
+        if let Some(rewrite) = &forward.rewrite {
+            rewrite.write(route, path, values.request_uri, out);
+        }
+        let target = out.len();
+        if let Some(host) = &forward.host {
+            host.write(values, out);
+        }
+        let host = out.len();
+        forward.request_headers.write(values, out);
+        Self {
+            target: forward.rewrite.is_some().then_some(&out[..target]),
+            host: forward.host.is_some().then_some(&out[target..host]),
+            added: &out[host..],
         }
     }
-    out.extend_from_slice(rest.as_bytes());
+}
+
+fn is_grpc(request: &Request<'_>) -> bool {
+    let is_content_type = |name: &str| name.eq_ignore_ascii_case("content-type");
+    request.fields.iter().any(|line| is_content_type(line.name) && line.value.starts_with(b"application/grpc"))
 }

@@ -10,6 +10,8 @@ use crate::spool::Spool;
 use crate::timers::Late;
 use crate::write_all::write_all;
 
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// A body that is there.
 #[derive(Debug)]
 pub struct Received {
@@ -59,7 +61,8 @@ pub async fn receive(client: &mut Client, plan: &Plan, spool: &mut Spool, tail: 
         client.deadline.set(limits.body_timeout);
         if plan.expects_continue && !received.continued && spool.len() == 0 {
             received.continued = true;
-            let proceed = write_all(&client.stream, b"HTTP/1.1 100 Continue\r\n\r\n");
+            client.told.interim(CONTINUE.len());
+            let proceed = write_all(&client.stream, CONTINUE);
             if !matches!(client.deadline.within(proceed).await, Ok(Ok(()))) {
                 return Err(End::ClientGone);
             }

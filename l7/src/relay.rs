@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::client::Client;
@@ -9,8 +10,10 @@ use crate::exchange::{Answer, Head, Server};
 use crate::http1::Body;
 use crate::http1::body::Reader;
 use crate::http1::chunked::{self, Piece};
+use crate::outgoing::{Outgoing, Sent};
 use crate::splice::{Pipe, WORTH_IT};
 use crate::stream::Stream;
+use crate::timers::Late;
 use crate::write_all::{write_all, write_both, write_slices};
 
 /// Chunks that are smaller go out together.
@@ -27,10 +30,18 @@ pub enum Relayed {
     ClientGone,
 }
 
-/// Sends a response whose head is ready. `read`: how long the server may be silent; `send`: the client.
-pub async fn relay(client: &mut Client, answer: &mut Answer, read: Duration, send: Duration) -> Relayed {
+/// Sends a response whose head is ready; meanwhile what is left of the request goes on to the server. `read`: how long the server may be
+/// silent; `send`: the client.
+pub async fn relay(
+    client: &mut Client,
+    answer: &mut Answer,
+    outgoing: &mut Outgoing<'_>,
+    read: Duration,
+    send: Duration,
+) -> Relayed {
     let Answer { server, head, out } = answer;
-    let mut relay = Relay { client, server, read, send };
+    let upload = (!outgoing.has_all_input()).then_some(outgoing);
+    let mut relay = Relay { client, server, upload, read, send };
     let result = match head.body {
         Body::None => relay.write(out, &[]).await,
         Body::Length(length) => relay.length(length, out).await,
@@ -42,14 +53,21 @@ pub async fn relay(client: &mut Client, answer: &mut Answer, read: Duration, sen
     }
 }
 
-struct Relay<'a> {
+enum Event {
+    Response,
+    Upload,
+}
+
+struct Relay<'a, 'b> {
     client: &'a mut Client,
     server: &'a mut Server,
+    /// What the client may still send, and the server still take.
+    upload: Option<&'a mut Outgoing<'b>>,
     read: Duration,
     send: Duration,
 }
 
-impl Relay<'_> {
+impl Relay<'_, '_> {
     async fn write(&mut self, out: &mut Vec<u8>, data: &[u8]) -> Result<(), Relayed> {
         self.client.deadline.set(self.send);
         let written = self.client.deadline.within(write_both(&self.client.stream, out, data)).await;
@@ -74,11 +92,56 @@ impl Relay<'_> {
     /// Waits for more from the server; false at the end of its stream.
     async fn more(&mut self) -> Result<bool, Relayed> {
         self.client.deadline.set(self.read);
+        while self.upload.is_some() {
+            self.upload().await?;
+            match self.server.stream.try_read(&mut self.server.buffer) {
+                Ok(length) => return Ok(length > 0),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(_) => return Err(Relayed::Truncated),
+            }
+        }
         let read = self.client.deadline.within(self.server.stream.read(&mut self.server.buffer)).await;
         match read {
             Ok(Ok(length)) => Ok(length > 0),
             _ => Err(Relayed::Truncated),
         }
+    }
+
+    /// Passes on what the client sends, until there is something from the server or no more to pass on.
+    async fn upload(&mut self) -> Result<(), Relayed> {
+        while let Some(upload) = &mut self.upload {
+            let sent = match upload.send(&self.server.stream, &mut self.client.buffer) {
+                Ok(sent @ (Sent::Blocked | Sent::NeedsInput)) => sent,
+                // A server that takes no more may still have something to say.
+                Ok(Sent::All) | Err(_) => {
+                    self.upload = None;
+                    break;
+                }
+            };
+            let (client, server) = (&*self.client, &*self.server);
+            let event = client.deadline.within(poll_fn(|context| {
+                if server.stream.poll_read_ready(context).is_ready() {
+                    return Poll::Ready(Event::Response);
+                }
+                let sendable = sent == Sent::Blocked && server.stream.poll_write_ready(context).is_ready();
+                let input = sent == Sent::NeedsInput && client.stream.poll_read_ready(context).is_ready();
+                if sendable || input { Poll::Ready(Event::Upload) } else { Poll::Pending }
+            }));
+            match event.await {
+                Ok(Event::Response) => break,
+                Ok(Event::Upload) => {}
+                Err(Late) => return Err(Relayed::Truncated),
+            }
+            if sent == Sent::NeedsInput {
+                match self.client.stream.try_read(&mut self.client.buffer) {
+                    Ok(1..) => {}
+                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                    Ok(0) | Err(_) => return Err(Relayed::ClientGone),
+                }
+            }
+            self.client.deadline.set(self.read);
+        }
+        Ok(())
     }
 
     async fn length(&mut self, length: u64, out: &mut Vec<u8>) -> Result<(), Relayed> {
@@ -93,6 +156,7 @@ impl Relay<'_> {
         }
         let mut left = length - first as u64;
         if left >= WORTH_IT
+            && self.upload.is_none()
             && self.client.stream.is_plain()
             && self.server.stream.is_plain()
             && let Ok(mut pipe) = Pipe::take()

@@ -17,7 +17,7 @@ pub struct Router {
 
 #[derive(Debug, Default)]
 struct Paths {
-    exact: HashMap<Box<[u8]>, usize>,
+    exact: HashMap<Box<[u8]>, Vec<usize>>,
     patterns: Vec<(Pattern, usize)>,
     /// Longest first.
     prefixes: Vec<(Box<[u8]>, usize)>,
@@ -36,7 +36,7 @@ impl Router {
             };
             match &route.path {
                 Path::Exact(path) => {
-                    paths.exact.entry(path.as_bytes().into()).or_insert(index);
+                    paths.exact.entry(path.as_bytes().into()).or_default().push(index);
                 }
                 Path::Pattern(pattern) => paths.patterns.push((pattern.clone(), index)),
                 Path::Prefix(prefix) => paths.prefixes.push((prefix.as_bytes().into(), index)),
@@ -56,31 +56,43 @@ impl Router {
         !self.exact.is_empty() || !self.wildcards.is_empty() || !self.patterns.is_empty()
     }
 
-    /// The index of the route for an authority as sent and a normal path.
-    pub fn find(&self, authority: &[u8], path: &[u8]) -> Option<usize> {
-        let named = if self.has_hosts() { self.find_by_host(authority, path) } else { None };
-        named.or_else(|| self.any.find(path))
+    /// The index of the route for an authority as sent and a normal path. `fits`: whether the conditions of a route hold.
+    pub fn find(&self, authority: &[u8], path: &[u8], fits: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let named = if self.has_hosts() { self.find_by_host(authority, path, fits) } else { None };
+        named.or_else(|| self.any.find(path, fits))
     }
 
-    fn find_by_host(&self, authority: &[u8], path: &[u8]) -> Option<usize> {
+    fn find_by_host(&self, authority: &[u8], path: &[u8], also: &dyn Fn(usize) -> bool) -> Option<usize> {
         let host = host_of(authority);
         let host = host.strip_suffix(b".").unwrap_or(host).to_ascii_lowercase();
-        let exact = || self.exact.get(&*host).and_then(|paths| paths.find(path));
+        let exact = || self.exact.get(&*host).and_then(|paths| paths.find(path, also));
         let fits = |suffix: &[u8]| host.len() > suffix.len() && host.ends_with(suffix);
         let wildcard =
-            || self.wildcards.iter().filter(|(suffix, _)| fits(suffix)).find_map(|(_, paths)| paths.find(path));
+            || self.wildcards.iter().filter(|(suffix, _)| fits(suffix)).find_map(|(_, paths)| paths.find(path, also));
         let pattern = || {
-            self.patterns.iter().filter(|(pattern, _)| pattern.is_match(&host)).find_map(|(_, paths)| paths.find(path))
+            self.patterns
+                .iter()
+                .filter(|(pattern, _)| pattern.is_match(&host))
+                .find_map(|(_, paths)| paths.find(path, also))
         };
         exact().or_else(wildcard).or_else(pattern)
     }
 }
 
 impl Paths {
-    fn find(&self, path: &[u8]) -> Option<usize> {
-        let exact = || if self.exact.is_empty() { None } else { self.exact.get(path).copied() };
-        let pattern = || self.patterns.iter().find(|(pattern, _)| pattern.is_match(path)).map(|(_, index)| *index);
-        let prefix = || self.prefixes.iter().find(|(prefix, _)| path.starts_with(prefix)).map(|(_, index)| *index);
+    fn find(&self, path: &[u8], fits: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let exact = || {
+            let exact = if self.exact.is_empty() { None } else { self.exact.get(path) };
+            exact?.iter().copied().find(|index| fits(*index))
+        };
+        let pattern = || {
+            let mut all = self.patterns.iter().filter(|(pattern, _)| pattern.is_match(path)).map(|(_, index)| *index);
+            all.find(|index| fits(*index))
+        };
+        let prefix = || {
+            let mut all = self.prefixes.iter().filter(|(prefix, _)| path.starts_with(prefix)).map(|(_, index)| *index);
+            all.find(|index| fits(*index))
+        };
         exact().or_else(pattern).or_else(prefix)
     }
 }

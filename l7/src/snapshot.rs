@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::account::Accounts;
 use crate::config::{Listener, Proxy};
+use crate::log::Sink;
 use crate::route::Router;
 use crate::upstream::Upstream;
 
@@ -10,13 +12,15 @@ use crate::upstream::Upstream;
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pub listeners: Vec<(Listener, Router)>,
+    /// What is counted and logged, of each listener.
+    pub accounts: Vec<Accounts>,
     pub upstreams: Vec<Arc<Upstream>>,
     pub pseudonym: String,
 }
 
 impl Snapshot {
-    /// `before`: what was in use until now; its servers keep what is known about them.
-    pub fn new(proxy: Proxy, before: &Self) -> Self {
+    /// `before`: what was in use until now; its servers keep what is known about them. `sinks`: all that is logged to.
+    pub fn new(proxy: Proxy, before: &Self, sinks: &[Arc<Sink>], workers: usize) -> Self {
         let upstream = |mut config: crate::config::Upstream| match before
             .upstreams
             .iter()
@@ -31,6 +35,10 @@ impl Snapshot {
                 Arc::new(Upstream::new(config, known.map(Arc::as_ref)))
             }
         };
+        let account = |config: &Listener| {
+            let known = before.listener(&config.name).map(|index| &before.accounts[index]);
+            Accounts::new(config, known, sinks, workers)
+        };
         let listener = |mut config: Listener| {
             let known = before.listeners.iter().find(|(known, _)| known.name == config.name);
             if let Some((known, _)) = known.filter(|(known, _)| known.tls == config.tls) {
@@ -40,6 +48,7 @@ impl Snapshot {
             (config, router)
         };
         Self {
+            accounts: proxy.listeners.iter().map(account).collect(),
             listeners: proxy.listeners.into_iter().map(listener).collect(),
             upstreams: proxy.upstreams.into_iter().map(upstream).collect(),
             pseudonym: proxy.pseudonym,

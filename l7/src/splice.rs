@@ -85,6 +85,7 @@ impl Pipe {
             let flags = SpliceFFlags::SPLICE_F_NONBLOCK | SpliceFFlags::SPLICE_F_MOVE;
             Ok(splice(&self.read, None, to, None, self.filled, flags)?)
         })?;
+        to.has_sent(moved);
         self.filled -= moved.min(self.filled);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Servers are asked for a request, one after another, until one answers or nobody else may be asked.
 
+mod wait;
+
 use std::net::IpAddr;
 
 use crate::answer::End;
@@ -7,8 +9,7 @@ use crate::clock::micros;
 use crate::exchange::{Answer, Exchange, Failed, To};
 use crate::failover::{self, Decision, Failure, Next, Progress, decide};
 use crate::http1::Reject;
-use crate::turn::turn;
-use crate::upstream::{Attempts, Key, NoServer, Pick, Upstream};
+use crate::upstream::{Attempts, Key, Pick, Upstream};
 
 /// Whom to ask.
 #[derive(Debug)]
@@ -26,25 +27,22 @@ pub enum Outcome<'a> {
 }
 
 /// Asks. `out` is scratch space for the head of the answer.
-pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Vec<u8>) -> Outcome<'a> {
+pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out: Vec<u8>) -> Outcome<'a> {
     let upstream = target.upstream;
     let policy = &upstream.config().retry;
     let key = Key { client: target.client, hashed: target.hashed };
     let mut running = upstream.enter();
     let mut attempts = Attempts::default();
-    let mut begun = micros();
-    let mut pick = match upstream.pick(&mut attempts, &key, begun / 1000) {
+    let begun = micros();
+    let mut pick = match wait::pick(exchange.client, target, &mut attempts, &key, begun / 1000).await {
         Ok(pick) => pick,
-        // In a place of its own: requests that need not wait need no room for it.
-        Err(none) => match Box::pin(turn(exchange, upstream, &mut attempts, &key, none)).await {
-            Ok(pick) => {
-                begun = micros();
-                pick
-            }
-            Err(end) => return Outcome::None(end),
-        },
+        Err(end) => {
+            let status = if let End::Status(status) = end { Some(status) } else { None };
+            exchange.seen.tried(None, status, begun, 0);
+            return Outcome::None(end);
+        }
     };
-    let mut asked = begun;
+    let mut asked = micros();
     let mut fresh = false;
     let mut out = out;
     // The last response of a server that was no good: better than an error page of ours.
@@ -52,6 +50,7 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
     loop {
         let result = exchange.ask(&to(upstream, &pick), fresh, std::mem::take(&mut out)).await;
         let now = micros();
+        exchange.seen.tried(Some(pick.server().address()), shown(&result), asked, now - asked);
         let (latency, now) = (now - std::mem::replace(&mut asked, now), now / 1000);
         let (failure, answer) = match result {
             Ok(answer) if !failover::is_failure(policy, answer.head.status) => {
@@ -84,35 +83,21 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
             tracing::debug!(upstream = %upstream.config().name, server = %pick.server().name(), ?failure, "a try failed");
         }
         if next == Next::SameServer {
+            exchange.seen.forget_try();
             fresh = true;
             continue;
         }
-        if next == Next::NextServer && (!failover::is_costly(failure) || running.may_repeat()) {
-            let server = pick.server();
-            match upstream.pick(&mut attempts, &key, now) {
-                Ok(other) => {
-                    let failed = std::mem::replace(&mut pick, other);
-                    if let Some(answer) = answer {
-                        kept = Some((answer, failed));
-                    }
-                    server.count_passed_on();
-                    fresh = false;
-                    continue;
-                }
-                // An answer, such as it is, is worth more than a place in line.
-                Err(NoServer::Busy) if answer.is_none() && kept.is_none() => {
-                    drop(pick);
-                    match Box::pin(turn(exchange, upstream, &mut attempts, &key, NoServer::Busy)).await {
-                        Ok(other) => pick = other,
-                        Err(end) => return Outcome::None(end),
-                    }
-                    server.count_passed_on();
-                    asked = micros();
-                    fresh = false;
-                    continue;
-                }
-                Err(_) => {}
+        if next == Next::NextServer
+            && (!failover::is_costly(failure) || running.may_repeat())
+            && let Ok(other) = upstream.pick(&mut attempts, &key, now)
+        {
+            pick.server().count_passed_on();
+            let failed = std::mem::replace(&mut pick, other);
+            if let Some(answer) = answer {
+                kept = Some((answer, failed));
             }
+            fresh = false;
+            continue;
         }
         return match answer.map(|answer| (answer, pick)).or(kept) {
             Some((answer, pick)) => Outcome::Answer(answer, pick),
@@ -123,5 +108,15 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_>, target: &Target<'a>, out: Ve
 
 /// Where the picked server is and how it is spoken to.
 pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
-    To { address: pick.server().address(), tls: upstream.config().tls.as_ref() }
+    let config = upstream.config();
+    To { address: pick.server().address(), tls: config.tls.as_ref(), http2: config.http2, keepalive: config.keepalive }
+}
+
+/// What the log says of a try.
+fn shown(result: &Result<Answer, Failed>) -> Option<u16> {
+    match result {
+        Ok(answer) => Some(answer.head.status),
+        Err(Failed::Server(failure)) => Some(failover::status(*failure)),
+        Err(Failed::Rejected(_) | Failed::Client | Failed::Own(_)) => None,
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! * [`server`]: what is known of one server: failures, requests in flight, latency
 //! * `latencies`: their distribution
-//! * [`queue`]: requests that wait for a server to have room
+//! * [`queue`]: requests that wait for one
 //! * [`balance`]: the algorithms, one file each
 //!
 //! A request asks [`Upstream::pick`] once per try and says how it went. Everything here takes the time as an argument.
@@ -19,15 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config;
 use balance::Group;
 pub use latencies::Distribution;
-pub use queue::{Called, Place, Queue, Ticket};
+use queue::Queue;
 pub use server::{Admin, Server, State};
 
 /// Of the requests that run in an upstream at most this share may be repeats of costly failures (in percent), but always [`BUDGET_FLOOR`]
 /// of them: when everything is slow, repeating everything would make it worse.
 const BUDGET_PERCENT: u32 = 20;
 const BUDGET_FLOOR: u32 = 3;
-
-/// Milliseconds between two lines of the log about the same trouble.
+/// Milliseconds between two lines of the log about the same upstream.
 const TELL_EVERY: u64 = 1000;
 
 /// An upstream. Cheap to share; a reload makes a new one around the same servers.
@@ -36,21 +35,19 @@ pub struct Upstream {
     config: config::Upstream,
     primaries: Mutex<Group>,
     backups: Mutex<Group>,
-    /// Primaries and backups, where these may take part together.
-    all: Option<Mutex<Group>>,
     /// In the order of the file.
     servers: Vec<Arc<Server>>,
-    queue: Arc<Queue>,
-    last_resorts: Arc<LastResorts>,
     requests: AtomicU32,
     repeats: AtomicU32,
+    /// What outlives reloads.
+    lasting: Arc<Lasting>,
 }
 
-/// Requests that went to a server which was out, because all were.
 #[derive(Debug, Default)]
-struct LastResorts {
-    count: AtomicU64,
-    /// When the log was told last; 0: never.
+struct Lasting {
+    queue: Queue,
+    last_resorts: AtomicU64,
+    /// When the last one was logged, in milliseconds.
     told: AtomicU64,
 }
 
@@ -74,10 +71,11 @@ pub struct Attempts {
     walk: balance::Walk,
 }
 
-/// A server that was chosen. Counts as a request in flight, begun before, until it is dropped.
+/// A server that was chosen. Counts as a request in flight until it is dropped.
 #[derive(Debug)]
 pub struct Pick<'a> {
     server: &'a Server,
+    queue: &'a Queue,
     /// The one request that finds out whether a server that was out works again.
     probe: bool,
     /// Chosen although it is out, because all are.
@@ -102,27 +100,24 @@ impl Upstream {
         };
         // A server that is alone is always asked (as nginx); one that is down does not count as company.
         let alone = config.servers.iter().filter(|server| !server.down).count() == 1;
-        let queue = before.map(|before| Arc::clone(&before.queue)).unwrap_or_default();
-        let server = |wanted: &config::Server| {
-            let record = known(wanted).map(|server| Arc::clone(server.record())).unwrap_or_default();
-            Arc::new(Server::new(wanted, alone, record, Arc::clone(&queue)))
-        };
-        let servers: Vec<_> = config.servers.iter().map(server).collect();
-        let group = |wanted: &dyn Fn(&Server) -> bool, before: Option<&Mutex<Group>>| {
-            let members = (0..).zip(&servers).filter(|(_, server)| wanted(server));
+        let servers: Vec<_> = config
+            .servers
+            .iter()
+            .map(|wanted| Arc::new(Server::new(wanted, alone, known(wanted).map(|server| server.record()))))
+            .collect();
+        let group = |backup: bool| {
+            let members = (0..).zip(&servers).filter(|(_, server)| server.is_backup() == backup);
             let mut group =
                 Group::new(config.balance, members.map(|(index, server)| (index, Arc::clone(server))).collect());
             if let Some(before) = before {
+                let before = if backup { &before.backups } else { &before.primaries };
                 group.go_on_from(&before.lock().unwrap_or_else(PoisonError::into_inner));
             }
             Mutex::new(group)
         };
-        let primaries = group(&|server| !server.is_backup(), before.map(|before| &before.primaries));
-        let backups = group(&Server::is_backup, before.map(|before| &before.backups));
-        let all = (config.backup_below > 0).then(|| group(&|_| true, before.and_then(|before| before.all.as_ref())));
-        let last_resorts = before.map(|before| Arc::clone(&before.last_resorts)).unwrap_or_default();
-        let (requests, repeats) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { config, primaries, backups, all, servers, queue, last_resorts, requests, repeats }
+        let (primaries, backups) = (group(false), group(true));
+        let lasting = before.map(|before| Arc::clone(&before.lasting)).unwrap_or_default();
+        Self { primaries, backups, servers, config, requests: AtomicU32::new(0), repeats: AtomicU32::new(0), lasting }
     }
 
     pub fn config(&self) -> &config::Upstream {
@@ -133,100 +128,50 @@ impl Upstream {
         &self.servers
     }
 
+    pub fn queue(&self) -> &Queue {
+        &self.lasting.queue
+    }
+
+    /// Requests that went to a server that is out, because all are.
+    pub fn last_resorts(&self) -> u64 {
+        self.lasting.last_resorts.load(Relaxed)
+    }
+
     /// Chooses a server for the next try of a request. `now` in milliseconds.
     pub fn pick(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
         let mut busy = false;
-        let all = self.all.as_ref().filter(|_| self.lacks_primaries());
         loop {
-            let group = all.unwrap_or(if attempts.in_backups { &self.backups } else { &self.primaries });
+            let group = if attempts.in_backups { &self.backups } else { &self.primaries };
             let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
             while let Some(index) = group.choose(attempts, key, now, &mut busy) {
-                let server = &self.servers[index];
-                // Another request may have taken the last place in the meantime, or become the probe.
-                if !server.begin() {
-                    continue;
-                }
-                if let Some(probe) = server.claim(now) {
+                // Another request may have become the probe in the meantime.
+                if let Some(probe) = self.servers[index].claim(now) {
                     attempts.mark(index);
-                    return Ok(Pick::new(server, probe, false));
+                    return Ok(Pick::new(&self.servers[index], self.queue(), probe, false));
                 }
-                server.end();
             }
-            if all.is_some() || attempts.in_backups {
+            if attempts.in_backups {
                 break;
             }
             attempts.in_backups = true;
             attempts.walk = balance::Walk::default();
         }
-        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts, now) }
-    }
-
-    /// Whether so few primaries are up that backups take part.
-    fn lacks_primaries(&self) -> bool {
-        let up = |server: &&Arc<Server>| !server.is_backup() && server.is_fit();
-        self.servers.iter().filter(up).count() < self.config.backup_below as usize
+        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts, now).ok_or(NoServer::Left) }
     }
 
     /// All are out: the one whose last failure is longest ago is more use than an error page.
-    fn last_resort(&self, attempts: &mut Attempts, now: u64) -> Result<Pick<'_>, NoServer> {
+    fn last_resort(&self, attempts: &mut Attempts, now: u64) -> Option<Pick<'_>> {
         let (index, server) = (0..)
             .zip(&self.servers)
             .filter(|(index, server)| server.may_be_asked() && !attempts.has_tried(*index))
-            .min_by_key(|(_, server)| (server.is_full(), server.is_backup(), server.last_failure()))
-            .ok_or(NoServer::Left)?;
-        if !server.begin() {
-            return Err(NoServer::Busy);
-        }
+            .min_by_key(|(_, server)| (server.is_backup(), server.last_failure()))?;
         attempts.mark(index);
-        if self.last_resorts.count(now) {
-            let (upstream, server) = (&self.config.name, server.name());
-            tracing::warn!(%upstream, server, "all servers are out: the one whose failure is longest ago is asked");
+        self.lasting.last_resorts.fetch_add(1, Relaxed);
+        let told = self.lasting.told.load(Relaxed);
+        if now >= told + TELL_EVERY && self.lasting.told.compare_exchange(told, now, Relaxed, Relaxed).is_ok() {
+            tracing::warn!(upstream = %self.config.name, server = server.name(), "all servers are out: the one that failed longest ago is asked");
         }
-        Ok(Pick::new(server, true, true))
-    }
-
-    /// Requests that went to a server which was out, because all were.
-    pub fn last_resorts(&self) -> u64 {
-        self.last_resorts.count.load(Relaxed)
-    }
-
-    /// The requests that wait.
-    pub fn queue(&self) -> &Queue {
-        &self.queue
-    }
-
-    /// After [`NoServer::Busy`]: gets in line. `None` when there is no line or it is too long. Before it waits the request has to look
-    /// again, for it was not in line when it looked.
-    pub fn queue_up(&self, attempts: &Attempts) -> Option<Ticket> {
-        let most = self.config.queue?.size as usize;
-        let tried = (0..).zip(&self.servers).filter(|(index, _)| attempts.count > 0 && attempts.has_tried(*index));
-        self.queue.join(tried.map(|(_, server)| Arc::clone(server.record())).collect(), most)
-    }
-
-    /// Chooses a server for a request in line, as [`Self::pick`].
-    pub fn pick_in_line(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
-        attempts.in_backups = false;
-        attempts.walk = balance::Walk::default();
-        let pick = self.pick(attempts, key, now)?;
-        // Where one got in there may be room for more.
-        self.queue.look();
-        Ok(pick)
-    }
-
-    /// Begins a request on a place that it was given. `None` when the server is of another configuration.
-    pub fn take(&self, mut place: Place, attempts: &mut Attempts) -> Option<Pick<'_>> {
-        let index = self.servers.iter().position(|server| place.take(server))?;
-        attempts.mark(index);
-        Some(Pick::new(&self.servers[index], false, false))
-    }
-
-    /// A request has waited in vain, unless it gets a place at the last moment.
-    pub fn give_up(&self, ticket: &Ticket, attempts: &mut Attempts) -> Option<Pick<'_>> {
-        let pick = ticket.leave().and_then(|place| self.take(place, attempts));
-        if pick.is_none() {
-            self.queue.count_timed_out();
-        }
-        pick
+        Some(Pick::new(server, self.queue(), true, true))
     }
 
     /// A request begins; dropped with its end. Repeats are allowed by their number.
@@ -261,16 +206,6 @@ impl Drop for Running<'_> {
     }
 }
 
-impl LastResorts {
-    /// Counts one; whether it is time to tell of it.
-    fn count(&self, now: u64) -> bool {
-        self.count.fetch_add(1, Relaxed);
-        let told = self.told.load(Relaxed);
-        (told == 0 || now.saturating_sub(told) >= TELL_EVERY)
-            && self.told.compare_exchange(told, now.max(1), Relaxed, Relaxed).is_ok()
-    }
-}
-
 impl Attempts {
     fn has_tried(&self, index: usize) -> bool {
         if index < 128 { self.tried >> index & 1 == 1 } else { self.tried_beyond.contains(&index) }
@@ -287,16 +222,16 @@ impl Attempts {
 }
 
 impl<'a> Pick<'a> {
-    fn new(server: &'a Server, probe: bool, last_resort: bool) -> Self {
-        server.count_request();
-        Self { server, probe, last_resort }
+    fn new(server: &'a Server, queue: &'a Queue, probe: bool, last_resort: bool) -> Self {
+        server.begin();
+        Self { server, queue, probe, last_resort }
     }
 
     pub fn server(&self) -> &'a Server {
         self.server
     }
 
-    /// The server has answered properly. `latency` in microseconds until its response began.
+    /// The server has answered properly. `latency` in microseconds until its response began; `now` in milliseconds.
     pub fn succeeded(&self, latency: u64, now: u64) {
         self.server.succeeded(self.probe, latency, now);
     }
@@ -310,6 +245,7 @@ impl<'a> Pick<'a> {
 impl Drop for Pick<'_> {
     fn drop(&mut self) {
         self.server.end();
+        self.queue.has_room();
     }
 }
 

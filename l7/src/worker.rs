@@ -1,6 +1,6 @@
 //! The pool: threads with a runtime, listeners and connections of their own each.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -11,15 +11,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{SockAddr, SockRef, Socket};
 use tokio::io::Interest;
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::task::AbortHandle;
 
-use crate::client;
+use crate::client::{self, Origin};
 use crate::clock::millis;
 use crate::config::Proxy;
+use crate::http2::Sessions;
 use crate::idle::Idle;
+use crate::log::{Buffers, Logs, OpenError, Queue, Seen, Sink};
 use crate::snapshot::Snapshot;
 use crate::spool::Spool;
 use crate::stream::Stream;
@@ -33,25 +37,39 @@ const SCRATCHES: usize = 64;
 /// After an accept failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the kernel keeps a connection that brings nothing to itself.
+const DEFER_SECONDS: u32 = 1;
+
+sockopt_impl!(DeferAccept, SetOnly, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32);
+
 /// What all workers share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shared {
     pub snapshot: ArcSwap<Snapshot>,
     /// Connections of clients.
     pub connections: AtomicU64,
     /// No new requests: connections end with the one they have.
     pub draining: AtomicBool,
+    workers: usize,
+    /// Lines of the access log on their way.
+    pub log: Queue,
 }
 
 /// What a connection's task knows.
 #[derive(Debug)]
 pub struct Worker {
+    /// From 0.
+    pub id: usize,
     pub shared: Arc<Shared>,
     pub timers: Timers,
     pub idle: Idle,
+    pub sessions: Sessions,
     /// The snapshot, counted in this thread: a count that all threads share would be fought for at each request.
     snapshot: RefCell<LocalSnapshot>,
     scratch: RefCell<Vec<Scratch>>,
+    /// Lines for the access log.
+    pub lines: Buffers,
+    accepted: Cell<u64>,
 }
 
 #[allow(clippy::redundant_allocation, reason = "the outer count is the point")]
@@ -70,12 +88,33 @@ pub struct Scratch {
     pub out: Vec<u8>,
     /// What is hashed.
     pub key: Vec<u8>,
+    /// Fields that are added to responses.
+    pub added: Vec<u8>,
+    /// A new target, a new host and fields for the server, behind each other.
+    pub edited: Vec<u8>,
+    /// For the access log.
+    pub seen: Seen,
 }
 
 impl Worker {
-    fn new(shared: Arc<Shared>) -> Self {
-        let snapshot = RefCell::new(Rc::new(shared.snapshot.load_full()));
-        Self { shared, snapshot, timers: Timers::default(), idle: Idle::default(), scratch: RefCell::default() }
+    fn new(id: usize, shared: Arc<Shared>) -> Self {
+        Self {
+            id,
+            snapshot: RefCell::new(Rc::new(shared.snapshot.load_full())),
+            shared,
+            timers: Timers::default(),
+            idle: Idle::default(),
+            sessions: Sessions::default(),
+            scratch: RefCell::default(),
+            lines: Buffers::default(),
+            accepted: Cell::new(0),
+        }
+    }
+
+    /// A number for a connection that no other of the process has.
+    pub fn number(&self) -> u64 {
+        self.accepted.set(self.accepted.get() + 1);
+        self.accepted.get() * self.shared.workers as u64 + self.id as u64
     }
 
     /// What is in force now.
@@ -120,20 +159,29 @@ pub struct Pool {
     workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
     /// Addresses and their listener's name.
     open: HashMap<SocketAddr, Arc<str>>,
+    logs: Logs,
 }
 
-/// A listener that cannot be opened.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
-pub struct ListenError {
-    pub address: SocketAddr,
-    pub source: io::Error,
+pub enum ApplyError {
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Log(#[from] OpenError),
 }
 
 impl Pool {
     /// Starts a thread for each element: pinned to its core, if it names one.
     pub fn start(cores: &[Option<usize>]) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let (logs, log) = Logs::new();
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::default(),
+            connections: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            workers: cores.len(),
+            log,
+        });
         let start = |(id, core): (usize, &Option<usize>)| {
             let (orders, inbox) = unbounded_channel();
             let (shared, core) = (Arc::clone(&shared), *core);
@@ -141,16 +189,16 @@ impl Pool {
                 if let Some(id) = core {
                     core_affinity::set_for_current(core_affinity::CoreId { id });
                 }
-                run(shared, inbox);
+                run(id, shared, inbox);
             })?;
             Ok((orders, thread))
         };
         let workers = cores.iter().enumerate().map(start).collect::<io::Result<_>>()?;
-        Ok(Self { shared, workers, open: HashMap::new() })
+        Ok(Self { shared, workers, open: HashMap::new(), logs })
     }
 
     /// Goes over to another configuration, without disturbing connections that it has a place for. All or nothing.
-    pub fn apply(&mut self, proxy: Proxy) -> Result<(), ListenError> {
+    pub fn apply(&mut self, proxy: Proxy) -> Result<(), ApplyError> {
         let wanted: HashMap<SocketAddr, Arc<str>> = proxy
             .listeners
             .iter()
@@ -159,16 +207,18 @@ impl Pool {
                 listener.addresses.iter().map(move |address| (*address, Arc::clone(&name)))
             })
             .collect();
+        let sinks = self.logs.open(proxy.access_logs().map(|log| &log.destination))?;
         let mut sockets = Vec::new();
         for (address, name) in wanted.iter().filter(|(address, name)| self.open.get(address) != Some(name)) {
             for worker in 0..self.workers.len() {
-                let socket = listen(*address).map_err(|source| ListenError { address: *address, source })?;
+                let socket = listen(*address).map_err(|source| ApplyError::Listen { address: *address, source })?;
                 sockets.push((worker, *address, Arc::clone(name), socket));
             }
         }
         // First the new snapshot: a connection must find its listener.
         let before = self.shared.snapshot.load_full();
-        self.shared.snapshot.store(Arc::new(Snapshot::new(proxy, &before)));
+        self.shared.snapshot.store(Arc::new(Snapshot::new(proxy, &before, &sinks, self.workers.len())));
+        self.logs.keep(sinks);
         for (address, _) in self.open.iter().filter(|(address, name)| wanted.get(address) != Some(name)) {
             self.workers.iter().for_each(|(orders, _)| drop(orders.send(Order::Close(*address))));
         }
@@ -188,6 +238,16 @@ impl Pool {
         self.shared.connections.load(Relaxed)
     }
 
+    /// Where the access logs go.
+    pub fn logs(&self) -> &[Arc<Sink>] {
+        self.logs.sinks()
+    }
+
+    /// Opens the files of the access logs again: those that have been renamed are left behind.
+    pub fn reopen_logs(&self) {
+        self.logs.reopen();
+    }
+
     /// Closes the listeners; connections end with the request they have.
     pub fn drain(&mut self) {
         self.shared.draining.store(true, Relaxed);
@@ -205,6 +265,9 @@ impl Pool {
         for (_, thread) in self.workers {
             let _ = thread.join();
         }
+        // With it the last way to the log's thread.
+        drop(self.shared);
+        self.logs.finish();
     }
 
     /// Whether a thread has ended unasked.
@@ -228,6 +291,8 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
     } else {
         socket.set_freebind_v4(true)?;
     }
+    // Clients speak first: a connection that has not brought anything need not be looked at.
+    nix::sys::socket::setsockopt(&socket, DeferAccept, &DEFER_SECONDS)?;
     // Inherited by accepted connections.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
@@ -235,13 +300,14 @@ fn listen(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn run(shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+fn run(id: usize, shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = match builder.enable_io().enable_time().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!("cannot start a proxy worker: {error}"),
     };
-    let worker = Rc::new(Worker::new(shared));
-    LocalSet::new().block_on(&runtime, async {
+    let worker = Rc::new(Worker::new(id, shared));
+    runtime.block_on(async {
         let sweeper = Rc::clone(&worker);
         tokio::task::spawn_local(async move { sweeper.timers.sweep().await });
         let sweeper = Rc::clone(&worker);
@@ -249,9 +315,14 @@ fn run(shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 sweeper.idle.sweep(millis());
+                sweeper.sessions.sweep(millis());
+                sweeper.lines.flush(&sweeper.shared.log);
+                // A worker without requests would hold what others have let go of.
+                drop(sweeper.snapshot());
             }
         });
         obey(&worker, inbox).await;
+        worker.lines.finish(&worker.shared.log).await;
     });
 }
 
@@ -301,8 +372,8 @@ async fn accept(worker: Rc<Worker>, name: Arc<str>, socket: Listening) {
             match socket.try_accept() {
                 Ok((socket, peer)) => {
                     let Some(peer) = peer.as_socket() else { continue };
-                    let task = client::serve(Rc::clone(&worker), Arc::clone(&name), Stream::new(socket.into()), peer);
-                    tokio::task::spawn_local(task);
+                    let origin = Origin::new(Rc::clone(&worker), Arc::clone(&name), peer);
+                    tokio::task::spawn_local(client::serve(origin, Stream::new(socket.into())));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_of_one_connection(&error) => {}

@@ -17,6 +17,7 @@ pub mod compare;
 pub mod engine;
 pub mod instructions;
 pub mod l4;
+pub mod l7;
 pub mod machine;
 pub mod memory;
 pub mod packets;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-use headgate_perf::{compare, instructions, l4};
+use clap::{Parser, Subcommand, ValueEnum};
+use headgate_perf::{compare, instructions, l4, l7};
 
 /// Benchmarks of Headgate. JSON lines go to standard output, tables for people to standard error.
 #[derive(Parser)]
@@ -54,9 +54,30 @@ enum Command {
         #[arg(long, default_value_t = 1500)]
         window: u64,
     },
+    /// Processor time per HTTP request through the real daemon, beside tuned nginx and HAProxy at the same time on the same core; root.
+    L7 {
+        /// The daemon; by default the one beside this program.
+        #[arg(long)]
+        headgate: Option<PathBuf>,
+        /// Kinds of load; by default all.
+        #[arg(long, value_delimiter = ',')]
+        cases: Vec<l7::Case>,
+        #[arg(long, value_delimiter = ',', default_values = ["nginx", "haproxy"])]
+        peers: Vec<l7::Peer>,
+        #[arg(long, default_value_t = 5)]
+        repetitions: usize,
+        /// Seconds that requests are counted, per pair.
+        #[arg(long, default_value_t = 4)]
+        window: u64,
+    },
     /// What valgrind runs.
     #[command(hide = true)]
     Workload { case: instructions::Case, packets: u32 },
+}
+
+/// The daemon that is meant: by default the one beside this program.
+fn or_beside(headgate: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    headgate.map_or_else(|| Ok(std::env::current_exe()?.with_file_name("headgate")), Ok)
 }
 
 fn main() -> ExitCode {
@@ -73,11 +94,16 @@ fn main() -> ExitCode {
             };
             instructions::run(mode, &baseline, &mut stdout(), &mut stderr())
         }
-        Command::L4 { headgate, repetitions, window } => {
-            let beside = || Ok(std::env::current_exe()?.with_file_name("headgate"));
-            headgate.map_or_else(beside, Ok).and_then(|headgate| {
-                let options = l4::Options { headgate, repetitions, window: Duration::from_millis(window) };
-                l4::run(&options, &mut stdout(), &mut stderr()).map(|()| true)
+        Command::L4 { headgate, repetitions, window } => or_beside(headgate).and_then(|headgate| {
+            let options = l4::Options { headgate, repetitions, window: Duration::from_millis(window) };
+            l4::run(&options, &mut stdout(), &mut stderr()).map(|()| true)
+        }),
+        Command::L7 { headgate, cases, peers, repetitions, window } => {
+            let cases = if cases.is_empty() { l7::Case::value_variants().to_vec() } else { cases };
+            or_beside(headgate).and_then(|headgate| {
+                let window = Duration::from_secs(window);
+                let options = l7::Options { headgate, cases, peers, repetitions, window };
+                l7::run(&options, &mut stdout(), &mut stderr()).map(|()| true)
             })
         }
         Command::Workload { case, packets } => instructions::workload(case, packets).map(|()| true),

@@ -6,6 +6,7 @@
 //! * [`request`]: the lines a client sends to the control socket, and the lines it gets back
 //! * [`service`]: virtual services and their servers
 //! * [`upstream`]: the proxy's upstreams and their servers
+//! * [`listener`]: the proxy's listeners, their routes and access logs
 //! * [`histogram`]: durations as a distribution
 //! * [`connection`]: the connection table
 //! * [`status`]: the state of the whole node
@@ -15,6 +16,7 @@
 
 pub mod connection;
 pub mod histogram;
+pub mod listener;
 pub mod report;
 pub mod request;
 pub mod service;
@@ -23,14 +25,18 @@ pub mod upstream;
 
 pub use connection::{Connection, ConnectionFilter, Connections};
 pub use histogram::{Bucket, Histogram};
+pub use listener::{AccessLog, ProxyListener, ProxyRoute, RequestsByClass};
 pub use report::{CheckReport, Problem, ReloadReport, ServerReport};
 pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, ServerChange};
 pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
 pub use status::{
-    Dataplane, Frames, Interface, LastReload, NodeState, Proxy, ProxyListener, ProxyWorker, ServiceSummary, Status,
-    UpstreamSummary, Worker, XdpMode,
+    Dataplane, Frames, Interface, LastReload, NodeState, Proxy, ProxyWorker, ServiceSummary, Status, UpstreamSummary,
+    Worker, XdpMode,
 };
-pub use upstream::{Latency, Queue, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState, Upstreams};
+pub use upstream::{
+    CheckState, Latency, ServerCheck, Upstream, UpstreamQueue, UpstreamServer, UpstreamServerReport, UpstreamState,
+    Upstreams,
+};
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
 pub const VERSION: u32 = 1;

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Protocol;
+use crate::{AccessLog, Protocol, ProxyListener};
 
 /// The node at one glance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub version: u32,
     /// The node's name.
@@ -123,13 +122,15 @@ pub struct ServiceSummary {
 }
 
 /// Without listeners there are no workers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Proxy {
     pub workers: Vec<ProxyWorker>,
     /// Connections of clients.
     pub connections: u64,
     pub listeners: Vec<ProxyListener>,
     pub upstreams: Vec<UpstreamSummary>,
+    #[serde(default)]
+    pub access_logs: Vec<AccessLog>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,12 +138,6 @@ pub struct ProxyWorker {
     pub id: u32,
     /// Absent when it is on no core in particular.
     pub core: Option<u32>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProxyListener {
-    pub name: String,
-    pub addresses: Vec<SocketAddr>,
 }
 
 /// One line per upstream; `headgate upstreams` has the whole.

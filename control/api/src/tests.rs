@@ -102,7 +102,16 @@ fn status_has_the_documented_shape() {
         proxy: Proxy {
             workers: vec![ProxyWorker { id: 0, core: Some(1) }],
             connections: 7,
-            listeners: vec![ProxyListener { name: "http".into(), addresses: vec![addr("[::]:80")] }],
+            listeners: vec![ProxyListener {
+                name: "http".into(),
+                addresses: vec![addr("[::]:80")],
+                connections: 6,
+                requests: [1, 2, 3, 4, 5].into(),
+                bytes_in: 8,
+                bytes_out: 9,
+                routes: vec![ProxyRoute { route: "h/".into(), bytes_out: 4, ..ProxyRoute::default() }],
+            }],
+            access_logs: vec![AccessLog { path: "stdout".into(), lines: 3, dropped: 1 }],
             upstreams: vec![UpstreamSummary { name: "app".into(), servers_up: 1, servers: 2, in_flight: 3 }],
         },
         last_reload: Some(LastReload {
@@ -119,7 +128,11 @@ fn status_has_the_documented_shape() {
                 "interfaces":[{"name":"eth0","mode":"native","queues":4,"mtu":1500,"present":true}],
                 "connections":10,"capacity":1000,"drops":{"bad_checksum":2},"frames":{"accounted":8704,"total":8704}},
             "services":[],
-            "proxy":{"workers":[{"id":0,"core":1}],"connections":7,"listeners":[{"name":"http","addresses":["[::]:80"]}],
+            "proxy":{"workers":[{"id":0,"core":1}],"connections":7,"listeners":[{"name":"http","addresses":["[::]:80"],
+                "connections":6,"requests":{"1xx":1,"2xx":2,"3xx":3,"4xx":4,"5xx":5},"bytes_in":8,"bytes_out":9,"routes":[
+                    {"route":"h/","requests":{"1xx":0,"2xx":0,"3xx":0,"4xx":0,"5xx":0},"bytes_in":0,"bytes_out":4,
+                    "duration":{"count":0,"sum_s":0.0,"buckets":[]}}]}],
+                "access_logs":[{"path":"stdout","lines":3,"dropped":1}],
                 "upstreams":[{"name":"app","servers_up":1,"servers":2,"in_flight":3}]},
             "last_reload":{"at":"2026-01-02T03:04:05Z","unix_s":1_767_323_045,"ok":true,"message":"nothing changed"}})
     );
@@ -131,7 +144,6 @@ fn upstreams_have_the_documented_shape() {
         address: addr("10.0.0.1:80"),
         backup: false,
         weight: 1,
-        weight_percent: 40,
         state,
         in_flight: 2,
         requests: 30,
@@ -139,30 +151,25 @@ fn upstreams_have_the_documented_shape() {
         retries: 5,
         latency: latency_ms.map(|_| Histogram { count: 3, sum_s: 0.25, buckets: vec![Bucket { le_s: 0.1, count: 2 }] }),
         latency_ms,
+        check: None,
     };
     let servers =
         vec![server(UpstreamState::Probing, Some(Latency { p50: 0.5, p99: 12.0 })), server(UpstreamState::Down, None)];
-    let queue = Queue { size: 10, waiting: 1, queued: 2, timed_out: 3, refused: 4 };
-    let app =
-        Upstream { name: "app".into(), balance: "ewma".into(), queue: None, backup_below: 2, last_resorts: 7, servers };
-    let spare = Upstream {
-        name: "spare".into(),
-        balance: "hash".into(),
-        queue: Some(queue),
-        backup_below: 0,
+    let upstreams = Upstreams::new(vec![Upstream {
+        name: "app".into(),
+        balance: "ewma".into(),
+        queue: None,
         last_resorts: 0,
-        servers: vec![],
-    };
-    let upstreams = Upstreams::new(vec![app, spare]);
+        servers,
+    }]);
     assert_eq!(
         round_trip(&upstreams),
-        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","backup_below":2,"last_resorts":7,"servers":[
-            {"address":"10.0.0.1:80","backup":false,"weight":1,"weight_percent":40,"state":"probing","in_flight":2,"requests":30,"failures":4,
+        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","last_resorts":0,"servers":[
+            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"probing","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":{"p50":0.5,"p99":12.0},
                 "latency":{"count":3,"sum_s":0.25,"buckets":[{"le_s":0.1,"count":2}]}},
-            {"address":"10.0.0.1:80","backup":false,"weight":1,"weight_percent":40,"state":"down","in_flight":2,"requests":30,"failures":4,
-                "retries":5,"latency_ms":null}]},
-            {"name":"spare","balance":"hash","queue":{"size":10,"waiting":1,"queued":2,"timed_out":3,"refused":4},"backup_below":0,"last_resorts":0,"servers":[]}]})
+            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"down","in_flight":2,"requests":30,"failures":4,
+                "retries":5,"latency_ms":null}]}]})
     );
 }
 

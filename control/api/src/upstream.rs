@@ -26,29 +26,22 @@ impl Upstreams {
 pub struct Upstream {
     pub name: String,
     pub balance: String,
-    /// Absent where requests do not wait.
+    /// Where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue: Option<Queue>,
-    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
-    #[serde(default)]
-    pub backup_below: u64,
-    /// Requests that went to a server which was down, because all were. Since the start.
+    pub queue: Option<UpstreamQueue>,
+    /// Requests that went to a server that is out, because all are.
     #[serde(default)]
     pub last_resorts: u64,
     pub servers: Vec<UpstreamServer>,
 }
 
-/// Requests that wait for a server to have room. Counters are since the start.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queue {
-    /// How many may wait.
-    pub size: u64,
+/// Requests that had to wait for a server. Counters are since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamQueue {
     pub waiting: u64,
-    /// Requests that had to wait.
     pub queued: u64,
-    /// Of these, those that waited in vain.
     pub timed_out: u64,
-    /// Requests that found the queue full.
+    /// That found it full.
     pub refused: u64,
 }
 
@@ -59,9 +52,6 @@ pub struct UpstreamServer {
     pub backup: bool,
     /// The weight in use.
     pub weight: u32,
-    /// The share of it that the server has got back so far; 100 but for slow start.
-    #[serde(default = "full")]
-    pub weight_percent: u32,
     pub state: UpstreamState,
     /// Requests that it works on now.
     pub in_flight: u64,
@@ -72,13 +62,36 @@ pub struct UpstreamServer {
     pub retries: u64,
     /// Until a response began; absent before the first.
     pub latency_ms: Option<Latency>,
+    /// What its check says, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<ServerCheck>,
     /// The same as a distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Histogram>,
 }
 
-fn full() -> u32 {
-    100
+/// What a health check says of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCheck {
+    /// What is asked, in words.
+    pub check: String,
+    pub state: CheckState,
+    /// Seconds in this state.
+    pub since_s: u64,
+    /// What was wrong the last time something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The verdict of a health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CheckState {
+    /// There was no answer yet.
+    Unknown,
+    Up,
+    Down,
 }
 
 /// Milliseconds, right to two digits.

@@ -9,7 +9,7 @@ use crate::daemon::{self, RunError};
 /// Run the daemon in the foreground
 ///
 /// Logs to standard error and tells systemd READY=1 once packets can flow. SIGTERM and SIGINT stop it in order, SIGHUP reloads
-/// the configuration.
+/// the configuration, SIGUSR1 opens the files of access logs again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Dataplane, Proxy, Request, Response, ServiceSummary, Status};
+use headgate_api::{Dataplane, Proxy, ProxyListener, Request, RequestsByClass, Response, ServiceSummary, Status};
 
 use super::numbers::{elapsed, short};
 use super::output::{Colour, Paint};
@@ -120,6 +120,11 @@ impl Report {
             let addresses: Vec<String> = listener.addresses.iter().map(ToString::to_string).collect();
             writeln!(f, "  {} listens on {}", listener.name, addresses.join(", "))?;
         }
+        write!(f, "{}", self.listeners(&proxy.listeners))?;
+        for log in proxy.access_logs.iter().filter(|log| log.dropped > 0) {
+            let dropped = self.paint.text(&format!("{} lines lost", log.dropped), Some(Colour::Bad));
+            writeln!(f, "  access log {}: {dropped}", log.path)?;
+        }
         let columns = vec![("UPSTREAM", Align::Left), ("SERVERS", Align::Right), ("REQUESTS NOW", Align::Right)];
         let mut table = Table::new(columns, self.paint);
         for upstream in &proxy.upstreams {
@@ -132,6 +137,18 @@ impl Report {
             table.row(vec![(&upstream.name).into(), Cell::coloured(servers, colour), short(upstream.in_flight).into()]);
         }
         write!(f, "{table}")
+    }
+
+    fn listeners(&self, listeners: &[ProxyListener]) -> Table {
+        let mut columns = vec![("LISTENER", Align::Left), ("CONNECTIONS", Align::Right)];
+        columns.extend(RequestsByClass::CLASSES.map(|class| (class, Align::Right)));
+        let mut table = Table::new(columns, self.paint);
+        for listener in listeners {
+            let mut row = vec![(&listener.name).into(), short(listener.connections).into()];
+            row.extend(listener.requests.to_array().map(|requests| short(requests).into()));
+            table.row(row);
+        }
+        table
     }
 
     fn drops(&self, f: &mut fmt::Formatter<'_>, dataplane: &Dataplane) -> fmt::Result {

@@ -2,8 +2,8 @@
 
 use clap::CommandFactory;
 use headgate_api::{
-    Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, NodeState, Problem, Protocol,
-    Proxy, ProxyListener, ProxyWorker, Queue, Rates, ReloadReport, Server, ServerReport, ServerState, Service,
+    AccessLog, Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, NodeState, Problem,
+    Protocol, Proxy, ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service,
     ServiceSummary, Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState,
     UpstreamSummary, Upstreams, VERSION, Worker, XdpMode,
 };
@@ -197,7 +197,16 @@ fn status() -> Status {
             listeners: vec![ProxyListener {
                 name: "http".into(),
                 addresses: vec!["0.0.0.0:80".parse().unwrap(), "[::]:80".parse().unwrap()],
+                connections: 1234,
+                requests: [1, 1_234_567, 56, 789, 12_345].into(),
+                bytes_in: 0,
+                bytes_out: 0,
+                routes: vec![],
             }],
+            access_logs: vec![
+                AccessLog { path: "stdout".into(), lines: 1_234_567, dropped: 0 },
+                AccessLog { path: "/var/log/headgate/access.log".into(), lines: 7, dropped: 65 },
+            ],
             upstreams: vec![
                 UpstreamSummary { name: "app".into(), servers_up: 1, servers: 2, in_flight: 56 },
                 UpstreamSummary { name: "static".into(), servers_up: 3, servers: 3, in_flight: 0 },
@@ -236,13 +245,13 @@ fn upstreams_table() {
         address: address.parse().unwrap(),
         backup: state == UpstreamState::Drain,
         weight: 1,
-        weight_percent: if state == UpstreamState::Up { 25 } else { 100 },
         state,
         in_flight: 3,
         requests,
         failures: requests / 1000,
         retries: 7,
         latency_ms,
+        check: None,
         latency: None,
     };
     let app = vec![
@@ -250,14 +259,12 @@ fn upstreams_table() {
         server("10.0.0.12:8080", UpstreamState::Down, 12, None),
         server("10.0.0.13:8080", UpstreamState::Drain, 0, None),
     ];
-    let queue = |servers: &Vec<_>| {
-        (!servers.is_empty()).then_some(Queue { size: 1000, waiting: 17, queued: 4321, timed_out: 3, refused: 0 })
-    };
-    let upstream = |name: &str, servers| {
-        let queue = queue(&servers);
-        let last_resorts = if name == "app" { 12 } else { 0 };
-        let backup_below = if name == "app" { 2 } else { 0 };
-        Upstream { name: name.into(), balance: "round_robin".into(), queue, backup_below, last_resorts, servers }
+    let upstream = |name: &str, servers| Upstream {
+        name: name.into(),
+        balance: "round_robin".into(),
+        queue: None,
+        last_resorts: 0,
+        servers,
     };
     let report = |upstreams| upstreams::Report { upstreams: Upstreams::new(upstreams), paint: PLAIN }.to_string();
     let text = report(vec![upstream("app", app), upstream("spare", vec![])]);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Queue, Request, Response, Upstream, UpstreamServer, UpstreamState, Upstreams};
+use headgate_api::{CheckState, Request, Response, Upstream, UpstreamQueue, UpstreamState, Upstreams};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -57,14 +57,23 @@ impl fmt::Display for Report {
             if i > 0 {
                 writeln!(f)?;
             }
-            writeln!(f, "{}: {}", upstream.name, balance(upstream))?;
-            if let Some(queue) = &upstream.queue {
-                writeln!(f, "  queue: {}", self::queue(queue))?;
+            write!(f, "{}: {}", upstream.name, upstream.balance)?;
+            if let Some(queue) = upstream.queue {
+                let UpstreamQueue { waiting, queued, timed_out, refused } = queue;
+                write!(f, "; queue: {waiting} waiting, {queued} queued, {timed_out} timed out, {refused} refused")?;
             }
             if upstream.last_resorts > 0 {
-                writeln!(f, "  last resort: {}", last_resorts(upstream))?;
+                write!(f, "; {} requests while all servers were out", upstream.last_resorts)?;
             }
+            writeln!(f)?;
             write!(f, "{}", self.servers(upstream))?;
+            for server in &upstream.servers {
+                let Some(check) = server.check.as_ref().filter(|check| check.state == CheckState::Down) else {
+                    continue;
+                };
+                let reason = check.reason.as_deref().unwrap_or_default();
+                writeln!(f, "{}: fails {} since {} s: {reason}", server.address, check.check, check.since_s)?;
+            }
         }
         Ok(())
     }
@@ -92,7 +101,7 @@ impl Report {
             let name = format!("{}{}", server.address, if server.backup { " (backup)" } else { "" });
             table.row(vec![
                 name.into(),
-                weight(server).into(),
+                server.weight.into(),
                 state(server.state),
                 short(server.in_flight).into(),
                 short(server.requests).into(),
@@ -104,34 +113,6 @@ impl Report {
         }
         table
     }
-}
-
-/// And when backups take part; also for the status page.
-pub(crate) fn balance(upstream: &Upstream) -> String {
-    match upstream.backup_below {
-        0 => upstream.balance.clone(),
-        most => format!("{}, with backups while fewer than {most} primaries are up", upstream.balance),
-    }
-}
-
-/// With what slow start leaves of it; also for the status page.
-pub(crate) fn weight(server: &UpstreamServer) -> String {
-    match server.weight_percent {
-        100 => server.weight.to_string(),
-        percent => format!("{} ({percent}%)", server.weight),
-    }
-}
-
-/// Also for the status page.
-pub(crate) fn queue(queue: &Queue) -> String {
-    let [waiting, size, queued, timed_out, refused] =
-        [queue.waiting, queue.size, queue.queued, queue.timed_out, queue.refused].map(short);
-    format!("{waiting} of {size} waiting; {queued} had to wait, {timed_out} in vain; {refused} refused")
-}
-
-/// Also for the status page.
-pub(crate) fn last_resorts(upstream: &Upstream) -> String {
-    format!("{} requests went to a server that was down, because all were", short(upstream.last_resorts))
 }
 
 fn state(state: UpstreamState) -> Cell {

@@ -103,7 +103,7 @@ pub fn diff(old: &Model, new: &Model) -> Vec<Change> {
     let mut changes = settings(old, new);
     addresses(old, new, &mut changes);
     named(&SERVICES, old.services(), new.services(), &mut changes);
-    proxy::diff(old.proxy().config(), new.proxy().config(), &mut changes);
+    proxy::diff(old.proxy(), new.proxy(), &mut changes);
     changes
 }
 

@@ -147,12 +147,12 @@ pub enum Problem {
     TakenByListener { address: SocketAddr, listener: String },
     #[error("there is no upstream {name}{}", listed(.known))]
     NoSuchUpstream { name: String, known: String },
-    #[error("balance = \"{0}\" has no slow start: a hash that moved and came back would move the clients twice")]
-    SlowStartOfHash(&'static str),
     #[error("a route needs one of upstream, respond, redirect and root")]
     RouteWays,
     #[error("a head must have room for the request line: raise head or lower request_line")]
     HeadBelowLine,
+    #[error("slow_start does not go with balance = \"hash\" or \"ip_hash\", which give each client its server")]
+    SlowStartByHash,
     #[error("cannot read {path}: {why}")]
     Unreadable { path: String, why: String },
     #[error("{0}")]
@@ -186,22 +186,28 @@ pub enum Advice {
     NoPrimaries,
     #[error("ignored: only balance = \"hash\" looks at it")]
     HashIgnored,
-    #[error("ignored: no server of the upstream has max_connections")]
-    NothingQueues,
-    #[error("ignored: no server of the upstream is a backup")]
-    NoBackups,
     #[error("no route uses upstream {0}")]
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]
     NoRoutes,
+    #[error(
+        "checks are made without TLS, which the servers of this upstream speak: use type = \"tcp\" or a port without"
+    )]
+    CheckWithoutTls,
     #[error("ignored: the route does not go to an upstream")]
     NotProxied,
+    #[error("request_headers and rewrite are ignored: the route does not go to an upstream")]
+    EditsNotProxied,
     #[error("ignored: the route has no root")]
     NoRoot,
     #[error("ignored: verify = false takes any certificate")]
     CaIgnored,
     #[error("{0} is no folder now: requests will be answered with 404 until it is")]
     RootMissing(String),
+    #[error("{0} is no folder now: the log cannot be opened until it is")]
+    LogFolderMissing(String),
+    #[error("ignored: only format = \"json\" has fields")]
+    FieldsIgnored,
     #[error("interfaces are not used: there is no [[service]]")]
     InterfacesUnused,
 }

@@ -151,7 +151,12 @@ pub(super) struct Value<'a, 'i> {
 
 impl<'a, 'i> Value<'a, 'i> {
     pub fn boolean(&self) -> Option<bool> {
-        self.node.get_ref().as_bool().or_else(|| self.wrong_type("true or false"))
+        self.boolean_or("true or false")
+    }
+
+    /// A boolean where something else would do as well.
+    pub fn boolean_or(&self, expected: &'static str) -> Option<bool> {
+        self.node.get_ref().as_bool().or_else(|| self.wrong_type(expected))
     }
 
     /// The kernel writes its switches as 0 and 1; both forms are taken.
@@ -228,6 +233,13 @@ impl<'a, 'i> Value<'a, 'i> {
         }
     }
 
+    /// Refuses a word that is none of these.
+    pub fn not_one_of<T>(&self, word: &str, words: impl Iterator<Item = &'static str>) -> Option<T> {
+        let allowed: Vec<_> = words.collect();
+        let nearest = nearest(word, &allowed);
+        self.refuse(Problem::NotOneOf { value: quoted(word), allowed, nearest })
+    }
+
     /// The elements of an array, each with a place of its own.
     pub fn items(&self, expected: &'static str) -> Option<Vec<Value<'a, 'i>>> {
         let Some(array) = self.node.get_ref().as_array() else { return self.wrong_type(expected) };
@@ -267,12 +279,26 @@ impl<'a, 'i> Value<'a, 'i> {
         }
     }
 
+    /// A table, where something else would do as well.
+    pub fn section_or(&self, keys: &'static Keys) -> Option<Section<'a, 'i>> {
+        let table = self.node.get_ref().as_table()?;
+        Some(Section::open(table, self.place.clone(), keys, self.context))
+    }
+
     pub fn is_word(&self, word: &str) -> bool {
         self.node.get_ref().as_str() == Some(word)
     }
 
     pub fn is_string(&self) -> bool {
         self.node.get_ref().is_str()
+    }
+
+    pub fn is_table(&self) -> bool {
+        self.node.get_ref().is_table()
+    }
+
+    pub fn is_false(&self) -> bool {
+        self.node.get_ref().as_bool() == Some(false)
     }
 
     pub fn place(&self) -> &Place {

@@ -58,7 +58,7 @@ fn the_reference_holds_the_defaults() {
 
 #[test]
 fn the_reference_shows_the_defaults_of_services() {
-    // Persistence and queue have no default as a whole: with them the reference shows the defaults of their keys.
+    // Persistence has no default as a whole: with it the reference shows the defaults of its keys.
     let minimal = SERVICE.replace("[[service.server]]", "persistence = {}\n[[service.server]]");
     let full = good(&reference_without_files()).model;
     assert_eq!(full.services(), good(&minimal).model.services());

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use headgate_l7::config::{Host, Path, Pattern};
+use headgate_l7::config::{Host, Path, Pattern, Rewrite, Template};
+use headgate_l7::http1::field::{self, Class};
+use headgate_l7::http1::target;
 
 use super::model::{Ports, Prefix, ServiceAddress};
 
@@ -144,30 +147,82 @@ fn pattern(text: &str) -> Result<Pattern, &'static str> {
     Pattern::new(text.trim_start()).map_err(|_| "it is not a regular expression that is supported")
 }
 
-/// Host and path of a route as they are written.
-pub(super) fn show_match(host: &Host, path: &Path) -> String {
-    let host = match host {
-        Host::Any => String::new(),
-        Host::Exact(host) => host.clone(),
-        Host::Wildcard(suffix) => format!("*{suffix}"),
-        Host::Pattern(pattern) => format!("~ {} ", pattern.as_str()),
-    };
-    match path {
-        Path::Exact(path) => format!("{host}= {path}"),
-        Path::Prefix(path) => format!("{host}{path}"),
-        Path::Pattern(pattern) => format!("{host}~ {}", pattern.as_str()),
-    }
-}
-
 /// Where a redirect leads.
-pub(super) fn location(text: &str) -> Result<String, &'static str> {
+pub(super) fn location(text: &str) -> Result<Template, &'static str> {
     match text {
         "" => Err("it is empty"),
         _ if !text.bytes().all(|b| b.is_ascii_graphic()) => {
             Err("spaces and non-ASCII characters must be percent-encoded")
         }
+        _ => template(text),
+    }
+}
+
+fn template(text: &str) -> Result<Template, &'static str> {
+    Template::new(text).map_err(|_| "variables are $host, $request_uri, $remote_addr and $scheme; $$ is a dollar")
+}
+
+/// The name of a field that may be changed: none of those that say how a message is framed or passed on.
+pub(super) fn field_name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || !text.bytes().all(field::is_token) {
+        return Err("it must be letters, digits and hyphens");
+    }
+    match field::class(text.as_bytes()) {
+        Class::ContentLength
+        | Class::TransferEncoding
+        | Class::Connection
+        | Class::Upgrade
+        | Class::Te
+        | Class::HopByHop => Err("this field belongs to the connection"),
         _ => Ok(text.to_owned()),
     }
+}
+
+/// The value of a field, with variables.
+pub(super) fn field_value(text: &str) -> Result<Template, &'static str> {
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) || text.trim() != text {
+        return Err("it must be printable ASCII without blanks around it");
+    }
+    template(text)
+}
+
+pub(super) fn method(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+        return Err("methods are in capital letters");
+    }
+    Ok(text.to_owned())
+}
+
+/// Path and query of a check.
+pub(super) fn check_path(text: &str) -> Result<String, &'static str> {
+    if !text.starts_with('/') || !text.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        return Err("it must begin with / and have no # or blanks");
+    }
+    Ok(text.to_owned())
+}
+
+/// What a check sends as `Host`.
+pub(super) fn check_host(text: &str) -> Result<String, &'static str> {
+    if target::is_authority(text.as_bytes()) { Ok(text.to_owned()) } else { Err("it is no host") }
+}
+
+/// `200`, `200-299`, `200-299,301`.
+pub(super) fn statuses(text: &str) -> Result<Vec<RangeInclusive<u16>>, &'static str> {
+    let status = |text: &str| number(text.trim()).filter(|status| (100..=599).contains(status));
+    let range = |text: &str| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let range = status(first)?..=status(last)?;
+        (!range.is_empty()).then_some(range)
+    };
+    text.split(',').map(range).collect::<Option<_>>().ok_or("statuses go from 100 to 599")
+}
+
+/// What takes the place of a path.
+pub(super) fn rewrite(text: &str) -> Result<Rewrite, &'static str> {
+    if !text.starts_with('/') || !text.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#') {
+        return Err("it must begin with / and have no ?, # or blanks");
+    }
+    Ok(Rewrite::new(text.to_owned()))
 }
 
 /// `10.0.0.1/24`, `2001:db8::1/64`.

@@ -1,21 +1,24 @@
 //! The proxy under the control thread: its pool of workers, runtime changes of its servers, and what is shown of it.
 
+mod listeners;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use headgate_api as api;
 use headgate_api::{ErrorKind, Response, ServerChange};
 use headgate_l7::clock::millis;
 use headgate_l7::config;
-use headgate_l7::upstream::{Admin, Distribution, Queue, Server, State, Upstream};
+use headgate_l7::counters::DURATION_BOUNDS;
+use headgate_l7::upstream::queue::Counts;
+use headgate_l7::upstream::{Admin, Distribution, Server, State, Upstream};
 use headgate_l7::worker::Pool;
 
-use crate::config::model::{self, Workers, balance_word};
-
-/// Microseconds; the bounds that Prometheus' clients have by default, and one below for servers on the same host.
-const LATENCY_BOUNDS: [u64; 12] =
-    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
+use crate::config::model::{self, UpstreamCheck, Workers, balance_word};
+use crate::health::machine::Verdict;
+use crate::health::{Health, Wanted};
 
 /// Without listeners there is no pool.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub struct Proxy {
     configured: config::Proxy,
     /// Weights that an operator has set, until the next reload.
     weights: BTreeMap<(String, SocketAddr), u32>,
+    checks: Vec<UpstreamCheck>,
+    health: Health,
 }
 
 impl Proxy {
@@ -46,21 +51,64 @@ impl Proxy {
         for server in pool.snapshot().upstreams.iter().flat_map(|upstream| upstream.servers()) {
             server.set_admin(Admin::Enabled, millis());
         }
+        self.checks = model.checks().to_vec();
+        self.follow_checks();
         self.configured = model.config().clone();
         self.weights.clear();
         Ok(())
     }
 
+    /// Has the servers of the pool checked, as it has them now.
+    fn follow_checks(&mut self) {
+        let Some(pool) = &self.pool else { return };
+        let snapshot = pool.snapshot();
+        let wanted = self.checks.iter().filter_map(|check| {
+            let upstream = snapshot.upstreams.iter().find(|known| known.config().name == check.upstream)?;
+            let server = upstream.servers().iter().find(|known| known.address() == check.server)?;
+            Some(Wanted { server: Arc::clone(server), check: Arc::clone(&check.check) })
+        });
+        self.health.apply(wanted.collect());
+    }
+
+    fn shown(&self, upstream: &Upstream, now: u64) -> api::Upstream {
+        let name = &upstream.config().name;
+        let server = |server: &Arc<Server>| {
+            let check = self.checked(name, server, now);
+            api::UpstreamServer { check, ..shown_server(server, now) }
+        };
+        api::Upstream {
+            name: name.clone(),
+            balance: balance_word(upstream.config().balance).to_owned(),
+            queue: upstream.config().queue.map(|_| shown_queue(upstream.queue().counts())),
+            last_resorts: upstream.last_resorts(),
+            servers: upstream.servers().iter().map(server).collect(),
+        }
+    }
+
+    /// What the check of a server says, if it has one.
+    fn checked(&self, upstream: &str, server: &Server, now: u64) -> Option<api::ServerCheck> {
+        let known = |check: &&UpstreamCheck| check.upstream == upstream && check.server == server.address();
+        let check = self.checks.iter().find(known)?;
+        let status = self.health.status(server, &check.check)?;
+        let state = match status.verdict {
+            None => api::CheckState::Unknown,
+            Some(Verdict::Up) => api::CheckState::Up,
+            Some(Verdict::Down) => api::CheckState::Down,
+        };
+        let since_s = now.saturating_sub(status.since) / 1000;
+        Some(api::ServerCheck { check: check.check.kind.to_string(), state, since_s, reason: status.reason })
+    }
+
     /// All upstreams, or the one of this name.
     pub fn upstreams(&self, name: Option<&str>) -> Response {
         let now = millis();
-        let wanted = |upstream: &&std::sync::Arc<Upstream>| name.is_none_or(|name| upstream.config().name == name);
+        let wanted = |upstream: &&Arc<Upstream>| name.is_none_or(|name| upstream.config().name == name);
         let snapshot = self.pool.as_ref().map(Pool::snapshot);
         let upstreams: Vec<_> = snapshot
             .iter()
             .flat_map(|snapshot| &snapshot.upstreams)
             .filter(wanted)
-            .map(|upstream| shown(upstream, now))
+            .map(|upstream| self.shown(upstream, now))
             .collect();
         match name {
             Some(name) if upstreams.is_empty() => {
@@ -115,6 +163,7 @@ impl Proxy {
         };
         let (weight, state) = (report.effective_weight, report.state);
         tracing::info!(upstream, server = %address, weight, %state, "server changed");
+        self.follow_checks();
         Some(Response::UpstreamServer(report))
     }
 
@@ -122,11 +171,7 @@ impl Proxy {
         let Some(pool) = &self.pool else { return api::Proxy::default() };
         let (snapshot, now) = (pool.snapshot(), millis());
         let worker = |(id, core): (u32, &Option<usize>)| api::ProxyWorker { id, core: core.map(|core| core as u32) };
-        let listener = |listener: &config::Listener| api::ProxyListener {
-            name: listener.name.clone(),
-            addresses: listener.addresses.clone(),
-        };
-        let upstream = |upstream: &std::sync::Arc<Upstream>| api::UpstreamSummary {
+        let upstream = |upstream: &Arc<Upstream>| api::UpstreamSummary {
             name: upstream.config().name.clone(),
             servers_up: upstream.servers().iter().filter(|server| server.state(now) == State::Up).count() as u64,
             servers: upstream.servers().len() as u64,
@@ -135,8 +180,16 @@ impl Proxy {
         api::Proxy {
             workers: (0..).zip(&self.cores).map(worker).collect(),
             connections: pool.connections(),
-            listeners: snapshot.listeners.iter().map(|(config, _)| listener(config)).collect(),
+            listeners: listeners::listeners(&snapshot),
             upstreams: snapshot.upstreams.iter().map(upstream).collect(),
+            access_logs: listeners::access_logs(pool.logs()),
+        }
+    }
+
+    /// Opens the files of access logs again.
+    pub fn reopen_logs(&self) {
+        if let Some(pool) = &self.pool {
+            pool.reopen_logs();
         }
     }
 
@@ -192,25 +245,9 @@ fn configured_weight(configured: &config::Proxy, upstream: &str, server: SocketA
     upstream.servers.iter().find(|known| known.address == server).map(|known| known.weight)
 }
 
-fn shown(upstream: &Upstream, now: u64) -> api::Upstream {
-    api::Upstream {
-        name: upstream.config().name.clone(),
-        balance: balance_word(upstream.config().balance).to_owned(),
-        queue: upstream.config().queue.map(|configured| queue(configured, upstream.queue())),
-        backup_below: upstream.config().backup_below.into(),
-        last_resorts: upstream.last_resorts(),
-        servers: upstream.servers().iter().map(|server| shown_server(server, now)).collect(),
-    }
-}
-
-fn queue(configured: config::Queue, queue: &Queue) -> api::Queue {
-    api::Queue {
-        size: configured.size.into(),
-        waiting: queue.waiting().into(),
-        queued: queue.queued(),
-        timed_out: queue.timed_out(),
-        refused: queue.refused(),
-    }
+fn shown_queue(counts: Counts) -> api::UpstreamQueue {
+    let Counts { waiting, queued, timed_out, refused } = counts;
+    api::UpstreamQueue { waiting, queued, timed_out, refused }
 }
 
 fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {
@@ -219,14 +256,14 @@ fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {
         address: server.address(),
         backup: server.is_backup(),
         weight: server.weight(),
-        weight_percent: server.ramp(now),
         state: state(server.state(now)),
         in_flight: server.in_flight().into(),
         requests: server.requests(),
         failures: server.failures(),
         retries: server.passed_on(),
         latency_ms: millis(0.5).zip(millis(0.99)).map(|(p50, p99)| api::Latency { p50, p99 }),
-        latency: server.latency_histogram(&LATENCY_BOUNDS).map(histogram),
+        check: None,
+        latency: server.latency_histogram(&DURATION_BOUNDS).map(histogram),
     }
 }
 
@@ -236,7 +273,7 @@ fn histogram(latencies: Distribution) -> api::Histogram {
     api::Histogram {
         count: latencies.count,
         sum_s: seconds(latencies.sum),
-        buckets: LATENCY_BOUNDS.iter().zip(latencies.not_above).map(bucket).collect(),
+        buckets: DURATION_BOUNDS.iter().zip(latencies.not_above).map(bucket).collect(),
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary compiles this module and uses a part of it")]
 
 pub mod exposition;
+pub mod http2;
 pub mod proxy;
 
 use std::fmt::Write;

@@ -231,6 +231,24 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
     Some(Request { line: head.lines().next().unwrap_or_default().to_owned(), head, body })
 }
 
+/// Accepts upgrades and sends everything back.
+pub fn echo(topology: &Topology, port: u16) {
+    let listener = topology.director().enter(|| TcpListener::bind(at(port))).unwrap().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer);
+                let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+                let _ = stream.write_all(head.as_bytes());
+                while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                    let _ = stream.write_all(&buffer[..length]);
+                }
+            });
+        }
+    });
+}
+
 pub const BACKUP_KEY: &str = "backup = true";
 
 /// A primary that does this with each request, and a backup that is well.

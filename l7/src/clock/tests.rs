@@ -15,3 +15,15 @@ fn millis_do_not_go_back() {
     let first = millis();
     assert!(millis() >= first && first >= 86_400_000);
 }
+
+#[test]
+fn seconds_follow_the_clock_of_the_system() {
+    let system = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    for _ in 0..3 {
+        let (before, now, after) = (system(), seconds(micros()), system());
+        // What was asked a moment ago is right to the microsecond, so it may be on the other side of a second.
+        assert!((before - 1..=after + 1).contains(&now), "{before} {now} {after}");
+    }
+    let now = micros();
+    assert_eq!(seconds(now + 500_000 + 1_000_000) - seconds(now + 500_000), 1);
+}

@@ -12,12 +12,19 @@ pub struct Upstream {
     /// Idle connections kept per worker and server.
     pub keepalive: usize,
     pub retry: Retry,
-    /// What becomes of requests while all servers that work have as many as they may have; without it they are refused.
-    pub queue: Option<Queue>,
-    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
-    pub backup_below: u32,
     pub servers: Vec<Server>,
     pub tls: Option<Connector>,
+    /// Whether the servers are spoken to in HTTP/2, with TLS or without.
+    pub http2: bool,
+    /// For requests that find all servers with as many requests as they may have; `None`: they are refused.
+    pub queue: Option<Queue>,
+}
+
+/// How many requests may wait, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    pub size: usize,
+    pub timeout: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,15 +72,6 @@ pub struct Retry {
     pub non_idempotent: bool,
 }
 
-/// Requests that wait for a server, all workers together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Queue {
-    /// More are refused at once.
-    pub size: u32,
-    /// How long one waits.
-    pub timeout: Duration,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// As it is written in the file; names the server, also for consistent hashing.
@@ -83,12 +81,12 @@ pub struct Server {
     /// Failures within `fail_timeout` that take it out; 0 = never.
     pub max_fails: u32,
     pub fail_timeout: Duration,
-    /// How long the weight rises to its full height after the server has come back; zero: not at all. Hashes take no notice.
-    pub slow_start: Duration,
     pub backup: bool,
     pub down: bool,
     /// Requests in flight; 0 = no limit.
     pub max_connections: u32,
+    /// How long its share of requests takes to become whole once it has come back; zero: it has it at once.
+    pub slow_start: Duration,
 }
 
 impl Default for Retry {

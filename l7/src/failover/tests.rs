@@ -91,3 +91,14 @@ fn methods_that_may_be_repeated() {
         assert!(!is_idempotent(method.as_bytes()));
     }
 }
+
+#[test]
+fn what_a_server_did_not_look_at_is_repeated_whatever_it_is() {
+    let post = Progress { idempotent: false, ..FRESH };
+    let moved = Decision { next: Next::NextServer, counts: true };
+    assert_eq!(decide(&Retry::default(), Failure::Unprocessed, post), moved);
+    let shared = Progress { pooled: true, ..post };
+    assert_eq!(next(Failure::Unprocessed, shared), Next::SameServer, "on a session of its own");
+    let streamed = Progress { replayable: false, ..post };
+    assert_eq!(next(Failure::Unprocessed, streamed), Next::Stop(502));
+}

@@ -49,6 +49,7 @@ pub async fn send(
         match in_time(deadline.within(move_some(stream, file, &range)).await) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(moved) => {
+                stream.has_sent(moved as usize);
                 range.start += moved;
                 if moved == TURN {
                     tokio::task::yield_now().await;

@@ -6,6 +6,7 @@ use super::Body;
 use super::field::{self, Class};
 use super::request::Request;
 use super::response::Response;
+use crate::config::Edits;
 
 /// What we say about the client and about ourselves.
 #[derive(Debug, Clone, Copy)]
@@ -14,17 +15,25 @@ pub struct Forwarding<'a> {
     pub client: &'a str,
     /// "http" or "https".
     pub scheme: &'a str,
+    /// The client speaks HTTP/2.
+    pub http2: bool,
     /// Our name in Via.
     pub pseudonym: &'a str,
+    /// What is sent in place of the target and the host of the request.
+    pub target: &'a [u8],
+    pub host: &'a [u8],
+    /// Fields that are taken away, and lines of those that are added.
+    pub edits: &'a Edits,
+    pub added: &'a [u8],
 }
 
 /// Writes the head for the server, but for its end: see [`end_of_request`].
 pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method);
     out.push(b' ');
-    out.extend_from_slice(request.target);
+    out.extend_from_slice(forwarding.target);
     out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
-    out.extend_from_slice(request.authority);
+    out.extend_from_slice(forwarding.host);
     out.extend_from_slice(b"\r\n");
     let mut vias = false;
     for line in request.fields {
@@ -38,7 +47,8 @@ pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<
             }
             _ => false,
         };
-        if pass && !(request.nominates && is_nominated(request.fields, name)) {
+        let pass = pass && !(request.nominates && is_nominated(request.fields, name));
+        if pass && !forwarding.edits.removes(name) {
             write_field(name, line.value, out);
         }
     }
@@ -52,17 +62,24 @@ pub fn request(request: &Request<'_>, forwarding: Forwarding<'_>, out: &mut Vec<
             out.extend_from_slice(b", ");
         }
     }
-    out.extend_from_slice(if request.minor == 0 { b"1.0 " } else { b"1.1 " });
+    out.extend_from_slice(match request.minor {
+        _ if forwarding.http2 => b"2.0 ",
+        0 => b"1.0 ",
+        _ => b"1.1 ",
+    });
     out.extend_from_slice(forwarding.pseudonym.as_bytes());
-    out.extend_from_slice(b"\r\nX-Forwarded-For: ");
-    out.extend_from_slice(forwarding.client.as_bytes());
-    out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
-    out.extend_from_slice(forwarding.scheme.as_bytes());
-    if !request.authority.is_empty() {
-        out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
-        out.extend_from_slice(request.authority);
-    }
     out.extend_from_slice(b"\r\n");
+    let own = [
+        ("X-Forwarded-For", forwarding.client.as_bytes()),
+        ("X-Forwarded-Proto", forwarding.scheme.as_bytes()),
+        ("X-Forwarded-Host", request.authority),
+    ];
+    for (name, value) in own {
+        if !value.is_empty() && !forwarding.edits.removes(name.as_bytes()) {
+            write_field(name.as_bytes(), value, out);
+        }
+    }
+    out.extend_from_slice(forwarding.added);
 }
 
 /// Ends a head that [`request`] began. `body` is the framing that follows, `expect` whether the server is asked for a 100 first, `upgrade`
@@ -93,6 +110,9 @@ pub struct Reply<'a> {
     pub keep_alive: bool,
     /// For responses without one.
     pub date: &'a [u8],
+    /// Fields that are taken away, and lines of those that are added.
+    pub edits: &'a Edits,
+    pub added: &'a [u8],
 }
 
 /// Writes the head for the client.
@@ -111,7 +131,8 @@ pub fn response(response: &Response<'_>, reply: Reply<'_>, out: &mut Vec<u8>) {
                 | Class::Expect
                 | Class::MaxForwards
         );
-        if pass && !(response.nominates && is_nominated(response.fields, name)) {
+        let pass = pass && !(response.nominates && is_nominated(response.fields, name));
+        if pass && (interim || !reply.edits.removes(name)) {
             write_field(name, line.value, out);
         }
     }
@@ -132,6 +153,7 @@ pub fn response(response: &Response<'_>, reply: Reply<'_>, out: &mut Vec<u8>) {
         (Body::None, Some(length)) if response.status != 204 => number_field("Content-Length", length, out),
         (Body::None | Body::UntilClose, _) => {}
     }
+    out.extend_from_slice(reply.added);
     connection(reply.minor, reply.keep_alive, out);
     out.extend_from_slice(b"\r\n");
 }
@@ -145,6 +167,7 @@ pub fn own(status: u16, extra: &[(&str, &str)], length: u64, reply: Reply<'_>, o
     if status != 204 && status != 304 {
         number_field("Content-Length", length, out);
     }
+    out.extend_from_slice(reply.added);
     end_own(reply.minor, reply.keep_alive, out);
 }
 
@@ -169,7 +192,8 @@ fn connection(minor: u8, keep_alive: bool, out: &mut Vec<u8>) {
     }
 }
 
-fn status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
+/// Writes the first line of a response.
+pub fn status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
     let digit = |divisor: u16| b'0' + (status / divisor % 10) as u8;
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
@@ -179,16 +203,27 @@ fn status_line(status: u16, reason: &[u8], out: &mut Vec<u8>) {
 
 /// Writes a field as it is.
 pub fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
+    write_name(name, out);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Begins a field; its value and the end of the line are to follow.
+pub fn write_name(name: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
 }
 
 /// Writes a field whose value is a number.
 pub fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
+    write_number(value, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes a number in digits.
+pub fn write_number(value: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = value;
@@ -201,7 +236,6 @@ pub fn number_field(name: &str, value: u64, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a Connection field names this one.

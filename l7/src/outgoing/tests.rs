@@ -60,6 +60,7 @@ fn plan(body: Body, limit: u64) -> Plan {
         expects_continue: false,
         nominates: false,
         websocket: false,
+        streams: false,
         limits: Limits { body: limit, ..Limits::default() },
     }
 }

@@ -1,12 +1,15 @@
 use super::*;
-use crate::config::{Action, ErrorPages};
+use crate::config::{Action, Conditions, Edits, ErrorPages};
 
 fn route(host: Host, path: Path) -> Route {
     Route {
         host,
         path,
+        conditions: Conditions::default(),
         action: Action::Respond { status: 200, body: String::new() },
         error_pages: ErrorPages::default(),
+        response_headers: Edits::default(),
+        access_log: None,
     }
 }
 
@@ -26,7 +29,7 @@ fn the_most_specific_route_is_taken() {
         route(exact, Path::Exact("/static/logo".to_owned())),
         route(Host::Wildcard(".b.example.org".to_owned()), prefix("/only")),
     ]);
-    let find = |host: &str, path: &str| router.find(host.as_bytes(), path.as_bytes());
+    let find = |host: &str, path: &str| router.find(host.as_bytes(), path.as_bytes(), &|_| true);
     assert_eq!(find("other.test", "/"), Some(0));
     assert_eq!(find("other.test", "/admin/x"), Some(1));
     assert_eq!(find("other.test", "/admin"), Some(0));
@@ -49,9 +52,9 @@ fn the_most_specific_route_is_taken() {
 #[test]
 fn there_may_be_none_and_the_first_of_equals_counts() {
     let router = Router::new(&[route(Host::Any, prefix("/a")), route(Host::Any, prefix("/a"))]);
-    assert_eq!(router.find(b"x", b"/b"), None);
-    assert_eq!(router.find(b"x", b"/a"), Some(0));
-    assert_eq!(Router::new(&[]).find(b"x", b"/"), None);
+    assert_eq!(router.find(b"x", b"/b", &|_| true), None);
+    assert_eq!(router.find(b"x", b"/a", &|_| true), Some(0));
+    assert_eq!(Router::new(&[]).find(b"x", b"/", &|_| true), None);
 }
 
 #[test]
@@ -73,6 +76,23 @@ fn patterns_stand_between_exact_and_prefix_and_between_wildcard_and_any() {
         ("www7.example.org", "/x", Some(5)),
         ("other", "/x", None),
     ] {
-        assert_eq!(router.find(host.as_bytes(), path.as_bytes()), route, "{host}{path}");
+        assert_eq!(router.find(host.as_bytes(), path.as_bytes(), &|_| true), route, "{host}{path}");
     }
+}
+
+#[test]
+fn a_route_whose_conditions_do_not_hold_is_passed_over() {
+    let all = [
+        route(Host::Any, Path::Exact("/a".to_owned())),
+        route(Host::Any, Path::Exact("/a".to_owned())),
+        route(Host::Any, prefix("/a")),
+        route(Host::Any, prefix("/")),
+    ];
+    let router = Router::new(&all);
+    for (holding, expected) in
+        [(vec![0, 1, 2], Some(0)), (vec![1, 3], Some(1)), (vec![2, 3], Some(2)), (vec![3], Some(3))]
+    {
+        assert_eq!(router.find(b"h", b"/a", &|index| holding.contains(&index)), expected);
+    }
+    assert_eq!(router.find(b"h", b"/a", &|_| false), None);
 }

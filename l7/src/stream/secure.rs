@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::task::{Context, Poll, ready};
 
-use rustls::Connection;
+use rustls::{Connection, ProtocolVersion};
 
 use super::socket::Socket;
 use crate::buffer::Buffer;
@@ -31,8 +31,8 @@ struct State {
 }
 
 impl Secure {
-    pub fn new(socket: Socket, session: Connection) -> Self {
-        let state = State { session, unread: Buffer::default(), decrypted: 0, taken: 0 };
+    pub fn new(socket: Socket, session: Connection, unread: Buffer) -> Self {
+        let state = State { session, unread, decrypted: 0, taken: 0 };
         Self { socket, state: RefCell::new(state) }
     }
 
@@ -68,6 +68,19 @@ impl Secure {
         match &self.state.borrow().session {
             Connection::Server(session) => session.server_name().map(str::to_owned),
             Connection::Client(_) => None,
+        }
+    }
+
+    /// Whether this protocol was chosen (ALPN, RFC 7301).
+    pub fn has_agreed_on(&self, protocol: &[u8]) -> bool {
+        self.state.borrow().session.alpn_protocol() == Some(protocol)
+    }
+
+    pub fn version(&self) -> Option<&'static str> {
+        match self.state.borrow().session.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+            ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            _ => None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Socket {
     waited_for: OnceCell<TcpStream>,
     /// Until then.

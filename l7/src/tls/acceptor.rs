@@ -10,9 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::names::Names;
-use super::{Certificate, Error, MinVersion, provider, roots};
-
-const HTTP1: &[u8] = b"http/1.1";
+use super::{Certificate, Error, HTTP1, HTTP2, MinVersion, provider, roots};
 
 /// How clients are asked for certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,16 +27,18 @@ pub struct Acceptor {
     certificates: Vec<Certificate>,
     min_version: MinVersion,
     client_auth: Option<ClientAuth>,
+    http2: bool,
     names: Arc<Names>,
     config: Arc<ServerConfig>,
 }
 
 impl Acceptor {
-    /// The first certificate is for clients that ask for no name or an unknown one.
+    /// The first certificate is for clients that ask for no name or an unknown one. `http2`: whether that is offered.
     pub fn new(
         certificates: Vec<Certificate>,
         min_version: MinVersion,
         client_auth: Option<ClientAuth>,
+        http2: bool,
     ) -> Result<Self, Error> {
         if certificates.is_empty() {
             return Err(Error::NoCertificate);
@@ -53,10 +53,10 @@ impl Acceptor {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::new(Resolver(Arc::clone(&names))));
-        config.alpn_protocols = vec![HTTP1.to_vec()];
+        config.alpn_protocols = if http2 { vec![HTTP2.to_vec(), HTTP1.to_vec()] } else { vec![HTTP1.to_vec()] };
         // Without state here: a client may come back to any worker.
         config.ticketer = Ticketer::new().map_err(|error| refused(&error))?;
-        Ok(Self { certificates, min_version, client_auth, names, config: Arc::new(config) })
+        Ok(Self { certificates, min_version, client_auth, http2, names, config: Arc::new(config) })
     }
 
     pub(crate) fn session(&self) -> Result<ServerConnection, rustls::Error> {
@@ -89,6 +89,7 @@ impl PartialEq for Acceptor {
         self.certificates == other.certificates
             && self.min_version == other.min_version
             && self.client_auth == other.client_auth
+            && self.http2 == other.http2
     }
 }
 

@@ -10,7 +10,7 @@ use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::{Certificate, Error, MinVersion, provider, roots};
+use super::{Certificate, Error, HTTP2, MinVersion, provider, roots};
 
 /// Whose certificates count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +30,19 @@ pub struct Connector {
     /// Name that is asked for and looked for in the certificate; the server's address where there is none.
     name: Option<String>,
     certificate: Option<Certificate>,
+    http2: bool,
     config: Arc<ClientConfig>,
     id: u64,
 }
 
 impl Connector {
-    /// `certificate`: ours, for servers that ask for one.
-    pub fn new(trust: Trust, name: Option<String>, certificate: Option<Certificate>) -> Result<Self, Error> {
+    /// `certificate`: ours, for servers that ask for one. `http2`: whether that is what they have to speak.
+    pub fn new(
+        trust: Trust,
+        name: Option<String>,
+        certificate: Option<Certificate>,
+        http2: bool,
+    ) -> Result<Self, Error> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let refused = |error: &dyn fmt::Display| Error::Refused(error.to_string());
         if let Some(name) = &name {
@@ -50,14 +56,17 @@ impl Connector {
             Trust::Authorities(pem) => builder.with_root_certificates(roots(pem)?),
             Trust::Anyone => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)),
         };
-        let config = match &certificate {
+        let mut config = match &certificate {
             Some(own) => builder
                 .with_client_auth_cert(own.certified.cert.clone(), own.key.clone_key())
                 .map_err(|error| refused(&error))?,
             None => builder.with_no_client_auth(),
         };
+        if http2 {
+            config.alpn_protocols = vec![HTTP2.to_vec()];
+        }
         let id = IDS.fetch_add(1, Relaxed);
-        Ok(Self { trust, name, certificate, config: Arc::new(config), id })
+        Ok(Self { trust, name, certificate, http2, config: Arc::new(config), id })
     }
 
     /// Tells its connections from those of others; not 0.
@@ -128,7 +137,10 @@ impl ServerCertVerifier for Anyone {
 
 impl PartialEq for Connector {
     fn eq(&self, other: &Self) -> bool {
-        self.trust == other.trust && self.name == other.name && self.certificate == other.certificate
+        self.trust == other.trust
+            && self.name == other.name
+            && self.certificate == other.certificate
+            && self.http2 == other.http2
     }
 }
 

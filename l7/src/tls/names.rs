@@ -61,6 +61,11 @@ impl Named {
         Self { names, name }
     }
 
+    /// That the client has asked for.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// Whether requests for the host may come over the connection (RFC 9110 section 7.4).
     pub fn is_for(&self, host: &[u8]) -> bool {
         self.name.as_ref().is_none_or(|name| self.names.is_same(name, host))

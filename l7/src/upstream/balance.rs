@@ -10,7 +10,7 @@ mod round_robin;
 
 use std::sync::Arc;
 
-use super::server::FULL;
+use super::server::WHOLE;
 use super::{Attempts, Key, Server};
 use crate::config::{Balance, HashKey};
 
@@ -32,13 +32,13 @@ struct Member {
     /// In the upstream.
     index: usize,
     server: Arc<Server>,
-    /// Of smooth weighted round robin, in hundredths.
+    /// Of smooth weighted round robin.
     current: i64,
     effective: i64,
     /// Whether this request may have it.
     eligible: bool,
-    /// In percent: see [`Server::ramp`].
-    ramp: u32,
+    /// Whether it may, but its slow start leaves the request to others.
+    held: bool,
 }
 
 /// Where a request's hash has come to; goes on from there after a failure.
@@ -49,26 +49,17 @@ pub struct Walk {
     rehashes: u32,
 }
 
-impl Member {
-    /// As it is now, in hundredths.
-    fn weight(&self) -> u64 {
-        u64::from(self.server.weight()) * u64::from(self.ramp)
-    }
-
-    /// As it is without failures and slow start, in hundredths.
-    fn full_weight(&self) -> i64 {
-        i64::from(self.server.weight()) * i64::from(FULL)
-    }
-}
-
 impl Group {
     pub fn new(balance: Balance, members: Vec<(usize, Arc<Server>)>) -> Self {
         let members: Vec<_> = members
             .into_iter()
-            .map(|(index, server)| {
-                let mut member = Member { index, server, current: 0, effective: 0, eligible: false, ramp: FULL };
-                member.effective = member.full_weight();
-                member
+            .map(|(index, server)| Member {
+                index,
+                current: 0,
+                effective: i64::from(server.weight()),
+                eligible: false,
+                held: false,
+                server,
             })
             .collect();
         let ring = match balance {
@@ -87,14 +78,14 @@ impl Group {
             };
             if let Some(known) = before.members.iter().find(same) {
                 member.current = known.current;
-                member.effective = known.effective.min(member.full_weight());
+                member.effective = known.effective.min(i64::from(member.server.weight()));
             }
         }
     }
 
     /// The next server for a request, by its index in the upstream; sets `busy` when one was left out only because it has enough to do.
     pub fn choose(&mut self, attempts: &mut Attempts, key: &Key<'_>, now: u64, busy: &mut bool) -> Option<usize> {
-        let mut any = false;
+        let (mut any, mut any_ready) = (false, false);
         for member in &mut self.members {
             let server = &member.server;
             member.eligible = server.may_be_asked() && !attempts.has_tried(member.index) && !server.is_out(now);
@@ -102,15 +93,17 @@ impl Group {
                 member.eligible = false;
                 *busy = true;
             }
+            let share = server.share(now);
+            member.held = share < WHOLE && self.random.below(WHOLE) >= share;
             any = any || member.eligible;
-            member.ramp = server.ramp(now);
-            member.effective = (member.effective - i64::from(server.take_lost_weight()) * i64::from(FULL)).max(0);
+            any_ready = any_ready || (member.eligible && !member.held);
+            member.effective = (member.effective - i64::from(server.take_lost_weight())).max(0);
         }
         if !any {
             return None;
         }
-        if matches!(self.balance, Balance::RandomTwo | Balance::Ewma) {
-            self.leave_out_newcomers();
+        if any_ready {
+            self.members.iter_mut().filter(|member| member.held).for_each(|member| member.eligible = false);
         }
         let walk = &mut attempts.walk;
         let found = match self.balance {
@@ -125,16 +118,6 @@ impl Group {
         let at = found.or_else(|| round_robin::choose(&mut self.members, |_| true))?;
         Some(self.members[at].index)
     }
-
-    /// Of two random servers the idle one is taken, whatever its weight: one in slow start takes part in as many choices as it may, seen
-    /// against the one that is furthest.
-    fn leave_out_newcomers(&mut self) {
-        let eligible = |member: &&mut Member| member.eligible;
-        let most = self.members.iter_mut().filter(eligible).map(|member| member.ramp).max().unwrap_or(FULL);
-        for member in self.members.iter_mut().filter(eligible).filter(|member| member.ramp < most) {
-            member.eligible = self.random.below(most.into()) < u64::from(member.ramp);
-        }
-    }
 }
 
 impl Balance {
@@ -147,22 +130,17 @@ impl Balance {
     }
 }
 
-/// The member that a share of the total weight falls upon.
-fn at_weight(members: &[Member], mut weight: u64, own: impl Fn(&Member) -> u64) -> usize {
+/// The member that a weight falls upon.
+fn at_weight(members: &[Member], mut weight: u64) -> usize {
     members
         .iter()
         .position(|member| {
-            let own = own(member);
+            let own = u64::from(member.server.weight());
             let here = weight < own;
             weight = weight.saturating_sub(own);
             here
         })
         .unwrap_or(0)
-}
-
-/// The weight of a hash, which always leads to the same server.
-fn steady(member: &Member) -> u64 {
-    member.server.weight().into()
 }
 
 /// A small generator (xorshift64*): the choice need not be unpredictable.
@@ -183,6 +161,3 @@ impl Random {
         ((u128::from(high) * u128::from(limit)) >> 64) as u64
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,21 +2,18 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
-};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::latencies::{Distribution, Latencies};
-use super::queue::Queue;
 use crate::config;
 
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
 const EWMA_SHIFT: u32 = 3;
-
-/// All of a weight.
-pub const FULL: u32 = 100;
+/// A whole share of requests.
+pub(super) const WHOLE: u64 = 1000;
+/// With which a slow start begins.
+const LEAST: u64 = 10;
 
 /// A server as one configuration has it, and its record, which outlives configurations.
 #[derive(Debug)]
@@ -25,8 +22,6 @@ pub struct Server {
     /// 0 where it is the only one.
     max_fails: u32,
     record: Arc<Record>,
-    /// Of its upstream.
-    queue: Arc<Queue>,
 }
 
 /// State of a server, shared by all workers.
@@ -48,11 +43,11 @@ pub struct Record {
     /// Microseconds, as a peak EWMA.
     latency: AtomicU64,
     latencies: Latencies,
+    /// When it last came back, in milliseconds; 0: it was never away.
+    back_since: AtomicU64,
     /// False while active checks fail.
     checked_down: AtomicBool,
     admin: AtomicU8,
-    /// When it came back last; 0: it has never been away.
-    returned: AtomicU64,
 }
 
 /// What the operator wants.
@@ -75,9 +70,12 @@ pub enum State {
 }
 
 impl Server {
-    pub(super) fn new(config: &config::Server, alone: bool, record: Arc<Record>, queue: Arc<Queue>) -> Self {
-        let max_fails = if alone { 0 } else { config.max_fails };
-        Self { config: config.clone(), max_fails, record, queue }
+    pub(super) fn new(config: &config::Server, alone: bool, record: Option<Arc<Record>>) -> Self {
+        Self {
+            config: config.clone(),
+            max_fails: if alone { 0 } else { config.max_fails },
+            record: record.unwrap_or_default(),
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -90,17 +88,6 @@ impl Server {
 
     pub fn weight(&self) -> u32 {
         self.config.weight
-    }
-
-    /// The share of its weight that it has so soon after its return, in percent: from 1 up to [`FULL`] in a straight line.
-    pub fn ramp(&self, now: u64) -> u32 {
-        let rise = self.config.slow_start.as_millis() as u64;
-        let returned = self.record.returned.load(Relaxed);
-        let since = now.saturating_sub(returned);
-        if returned == 0 || since >= rise {
-            return FULL;
-        }
-        1 + (u128::from(since) * u128::from(FULL - 1) / u128::from(rise)) as u32
     }
 
     pub fn is_backup(&self) -> bool {
@@ -168,27 +155,34 @@ impl Server {
 
     pub fn set_admin(&self, admin: Admin, now: u64) {
         let before = self.record.admin.swap(admin as u8, Relaxed);
-        if admin == Admin::Enabled && before != admin as u8 {
-            self.has_returned(now);
+        if admin == Admin::Enabled && before != Admin::Enabled as u8 {
+            self.is_back(now);
         }
     }
 
     /// The verdict of the active checks.
     pub fn set_checked(&self, up: bool, now: u64) {
-        let was_down = self.record.checked_down.swap(!up, Relaxed);
-        if up && was_down {
-            // They know better than failures of the past.
-            self.forget_failures();
-            self.has_returned(now);
+        if self.record.checked_down.swap(!up, Relaxed) && up {
+            self.is_back(now);
         }
     }
 
-    pub(super) fn record(&self) -> &Arc<Record> {
-        &self.record
+    fn is_back(&self, now: u64) {
+        self.record.back_since.store(now.max(1), Relaxed);
     }
 
-    pub(super) fn queue(&self) -> &Arc<Queue> {
-        &self.queue
+    /// Of its share of requests, in thousandths: all of it but in its slow start.
+    pub(super) fn share(&self, now: u64) -> u64 {
+        let length = self.config.slow_start.as_millis() as u64;
+        let since = self.record.back_since.load(Relaxed);
+        if length == 0 || since == 0 {
+            return WHOLE;
+        }
+        (now.saturating_sub(since) * WHOLE / length).clamp(LEAST, WHOLE)
+    }
+
+    pub(super) fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.record)
     }
 
     /// Nothing but its failures speaks against it.
@@ -202,13 +196,7 @@ impl Server {
         until != 0 && self.max_fails != 0 && now < until
     }
 
-    /// Whether anybody may be sent to it without a look at the clock.
-    pub(super) fn is_fit(&self) -> bool {
-        self.may_be_asked() && (self.max_fails == 0 || self.record.out_until.load(Relaxed) == 0)
-    }
-
     pub(super) fn is_full(&self) -> bool {
-        // In one order with the end of requests: see `Queue`.
         self.config.max_connections != 0 && self.record.in_flight.load(SeqCst) >= self.config.max_connections
     }
 
@@ -231,31 +219,22 @@ impl Server {
         Some(true)
     }
 
-    /// A request begins, unless there are as many as there may be.
-    pub(super) fn begin(&self) -> bool {
-        let (in_flight, most) = (&self.record.in_flight, self.config.max_connections);
-        if most == 0 {
-            in_flight.fetch_add(1, Relaxed);
-            return true;
-        }
-        in_flight.fetch_update(SeqCst, Relaxed, |running| (running < most).then_some(running + 1)).is_ok()
-    }
-
-    pub(super) fn count_request(&self) {
+    pub(super) fn begin(&self) {
+        self.record.in_flight.fetch_add(1, Relaxed);
         self.record.requests.fetch_add(1, Relaxed);
     }
 
-    /// A request ends; who waits for its place gets it.
     pub(super) fn end(&self) {
-        self.record.end();
-        self.queue.hand_on(self);
+        self.record.in_flight.fetch_sub(1, SeqCst);
     }
 
     pub(super) fn succeeded(&self, probe: bool, latency: u64, now: u64) {
         if probe {
             tracing::info!(server = self.name(), "the server works again");
-            self.forget_failures();
-            self.has_returned(now);
+            self.window().clear();
+            self.record.probing.store(false, Relaxed);
+            self.record.out_until.store(0, Relaxed);
+            self.is_back(now);
         }
         self.record.latencies.record(latency);
         let average = self.record.latency.load(Relaxed);
@@ -287,18 +266,6 @@ impl Server {
         }
     }
 
-    fn forget_failures(&self) {
-        self.window().clear();
-        self.record.probing.store(false, Relaxed);
-        self.record.out_until.store(0, Relaxed);
-    }
-
-    /// It takes requests again, few at first.
-    fn has_returned(&self, now: u64) {
-        self.record.returned.store(now.max(1), Relaxed);
-        self.queue.look();
-    }
-
     /// Weight that failures took since it was last asked for.
     pub(super) fn take_lost_weight(&self) -> u32 {
         if self.record.lost_weight.load(Relaxed) == 0 { 0 } else { self.record.lost_weight.swap(0, Relaxed) }
@@ -306,11 +273,5 @@ impl Server {
 
     fn window(&self) -> std::sync::MutexGuard<'_, VecDeque<u64>> {
         self.record.window.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Record {
-    pub(super) fn end(&self) {
-        self.in_flight.fetch_sub(1, SeqCst);
     }
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use headgate_fuzz::http::{cuts, read, show};
-use headgate_l7::config::Limits;
+use headgate_l7::config::{Edits, Limits};
 use headgate_l7::http1::request::{Request, parse};
 use headgate_l7::http1::target::normal_path;
 use headgate_l7::http1::write::{Forwarding, end_of_request, request};
@@ -82,7 +82,17 @@ fn meaning(parsed: &Request<'_>) -> Meaning {
 
 fn passed_on(parsed: &Request<'_>) -> Vec<u8> {
     let mut written = Vec::new();
-    request(parsed, Forwarding { client: "192.0.2.7", scheme: "http", pseudonym: "lb1" }, &mut written);
+    let forwarding = Forwarding {
+        client: "192.0.2.7",
+        scheme: "http",
+        http2: false,
+        pseudonym: "lb1",
+        target: parsed.target,
+        host: parsed.authority,
+        edits: &Edits::default(),
+        added: b"",
+    };
+    request(parsed, forwarding, &mut written);
     end_of_request(parsed.body, parsed.expects_continue, parsed.websocket, &mut written);
     written
 }

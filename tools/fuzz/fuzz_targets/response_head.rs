@@ -4,6 +4,7 @@
 #![no_main]
 
 use headgate_fuzz::http::{cuts, read, show};
+use headgate_l7::config::Edits;
 use headgate_l7::http1::Body;
 use headgate_l7::http1::response::{Invalid, Response, parse};
 use headgate_l7::http1::write::{Reply, response};
@@ -70,7 +71,7 @@ fn understand(bytes: &[u8], asked: Asked) -> Verdict {
         };
         let keep_alive = asked.keep_alive && framed != Body::UntilClose;
         let mut written = Vec::new();
-        response(parsed, Reply { body: framed, minor: asked.minor, keep_alive, date: b"now" }, &mut written);
+        response(parsed, Reply { body: framed, minor: asked.minor, keep_alive, date: b"now", edits: &Edits::default(), added: b"" }, &mut written);
         Accepted { meaning: meaning(parsed), written, framed }
     })
 }

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::run::{cargo_command, root, run};
 
-const TARGETS: [&str; 5] = ["wire", "pipeline", "request_head", "response_head", "chunked"];
+const TARGETS: [&str; 6] = ["wire", "pipeline", "request_head", "response_head", "chunked", "proxy_header"];
 
 /// Bytes of the longest input that is tried.
 const LONGEST: usize = 1024;
@@ -30,7 +30,7 @@ pub struct Options {
     /// Where the random choices begin: with one, the same inputs are tried each time, from the seeds alone.
     #[arg(long)]
     pub seed: Option<u32>,
-    /// wire, pipeline, request_head, response_head or chunked; all without one.
+    /// wire, pipeline, request_head, response_head, chunked or proxy_header; all without one.
     pub targets: Vec<String>,
 }
 

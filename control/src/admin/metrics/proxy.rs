@@ -1,6 +1,8 @@
 //! The proxy: its clients, upstreams and their servers.
 
-use headgate_api::{Proxy, Queue, Upstream, UpstreamServer, UpstreamState};
+use headgate_api::{
+    AccessLog, CheckState, Proxy, ProxyRoute, RequestsByClass, Upstream, UpstreamQueue, UpstreamServer, UpstreamState,
+};
 
 use super::Number;
 use crate::admin::exposition::{Exposition, Metric, counter, gauge, histogram};
@@ -8,28 +10,35 @@ use crate::admin::exposition::{Exposition, Metric, counter, gauge, histogram};
 const WORKERS: Metric = gauge("headgate_proxy_workers", "Worker threads of the proxy.");
 const CLIENTS: Metric = gauge("headgate_proxy_client_connections", "Connections of clients.");
 const LISTENER: Metric = gauge("headgate_proxy_listener_info", "An address that a listener has.");
+const OPEN: Metric = gauge("headgate_proxy_listener_connections", "Connections that clients have with a listener.");
+const REQUESTS: Metric = counter("headgate_proxy_requests_total", "Requests by the class of their status.");
+const BYTES: Metric = counter("headgate_proxy_bytes_total", "Bytes from and to clients.");
+const SECONDS: Metric =
+    histogram("headgate_proxy_request_seconds", "From the first byte of a request to the end of its response.");
 const UPSTREAM: Metric = gauge("headgate_upstream_info", "An upstream as it is configured.");
-const LAST_RESORTS: Metric = counter(
-    "headgate_upstream_last_resort_requests_total",
-    "Requests that went to a server which was down, because all were.",
-);
-const RATIO: Metric =
-    gauge("headgate_upstream_server_weight_ratio", "The share of its weight that a server has: below 1 in slow start.");
+const CHECK: Metric = gauge("headgate_upstream_server_check_up", "Whether a server passes its check.");
 const STATE: Metric = gauge("headgate_upstream_server_state", "1 for the state a server is in.");
 const LATENCY: Metric = histogram("headgate_upstream_server_response_seconds", "Time until a response began.");
 
 const STATES: [UpstreamState; 4] =
     [UpstreamState::Up, UpstreamState::Down, UpstreamState::Drain, UpstreamState::Probing];
 
-/// A number of a queue.
-const QUEUES: [Number<Queue>; 4] = [
-    (gauge("headgate_upstream_queue_waiting", "Requests that wait for a server to have room."), |queue| queue.waiting),
+/// A number of an upstream.
+const UPSTREAM_NUMBERS: [Number<Upstream>; 5] = [
+    (gauge("headgate_upstream_queue_waiting", "Requests that wait for a server."), |upstream| queue(upstream).waiting),
+    (counter("headgate_upstream_queue_queued_total", "Requests that had to wait for a server."), |upstream| {
+        queue(upstream).queued
+    }),
+    (counter("headgate_upstream_queue_timed_out_total", "Requests that waited for a server in vain."), |upstream| {
+        queue(upstream).timed_out
+    }),
+    (counter("headgate_upstream_queue_refused_total", "Requests that found the queue full."), |upstream| {
+        queue(upstream).refused
+    }),
     (
-        counter("headgate_upstream_queue_requests_total", "Requests that had to wait for a server to have room."),
-        |queue| queue.queued,
+        counter("headgate_upstream_last_resorts_total", "Requests that went to a server that is out, as all were."),
+        |upstream| upstream.last_resorts,
     ),
-    (counter("headgate_upstream_queue_timeouts_total", "Requests that waited in vain."), |queue| queue.timed_out),
-    (counter("headgate_upstream_queue_refused_total", "Requests that found the queue full."), |queue| queue.refused),
 ];
 
 /// A number of a server.
@@ -52,6 +61,15 @@ const NUMBERS: [Number<UpstreamServer>; 7] = [
     ),
 ];
 
+/// A number of an access log.
+const LOG_NUMBERS: [Number<AccessLog>; 2] = [
+    (counter("headgate_proxy_access_log_lines_total", "Lines that an access log has got."), |log| log.lines),
+    (
+        counter("headgate_proxy_access_log_dropped_lines_total", "Lines that could not be written to an access log."),
+        |log| log.dropped,
+    ),
+];
+
 pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream]) {
     out.single(WORKERS, proxy.workers.len() as u64);
     out.single(CLIENTS, proxy.connections);
@@ -61,20 +79,21 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
             family.sample(&[("listener", &listener.name), ("address", &address.to_string())], true);
         }
     }
+    write_requests(out, proxy);
+    for (metric, number) in LOG_NUMBERS {
+        let mut family = out.family(metric);
+        for log in &proxy.access_logs {
+            family.sample(&[("path", &log.path)], number(log));
+        }
+    }
     let mut family = out.family(UPSTREAM);
     for upstream in upstreams {
         family.sample(&[("upstream", &upstream.name), ("balance", &upstream.balance)], true);
     }
-    let mut family = out.family(LAST_RESORTS);
-    for upstream in upstreams {
-        family.sample(&[("upstream", &upstream.name)], upstream.last_resorts);
-    }
-    for (metric, number) in QUEUES {
+    for (metric, number) in UPSTREAM_NUMBERS {
         let mut family = out.family(metric);
         for upstream in upstreams {
-            if let Some(queue) = &upstream.queue {
-                family.sample(&[("upstream", &upstream.name)], number(queue));
-            }
+            family.sample(&[("upstream", &upstream.name)], number(upstream));
         }
     }
     for (metric, number) in NUMBERS {
@@ -83,10 +102,11 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
             family.sample(&[("upstream", &upstream.name), ("server", &address)], number(server));
         }
     }
-    let mut family = out.family(RATIO);
+    let mut family = out.family(CHECK);
     for (upstream, server, address) in servers(upstreams) {
-        let labels = [("upstream", &*upstream.name), ("server", &address)];
-        family.sample(&labels, f64::from(server.weight_percent) / 100.0);
+        if let Some(check) = &server.check {
+            family.sample(&[("upstream", &upstream.name), ("server", &address)], check.state != CheckState::Down);
+        }
     }
     let mut family = out.family(STATE);
     for (upstream, server, address) in servers(upstreams) {
@@ -103,8 +123,41 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
     }
 }
 
+fn write_requests(out: &mut Exposition, proxy: &Proxy) {
+    let mut family = out.family(OPEN);
+    for listener in &proxy.listeners {
+        family.sample(&[("listener", &listener.name)], listener.connections);
+    }
+    let mut family = out.family(REQUESTS);
+    for (labels, route) in routes(proxy) {
+        for (class, requests) in RequestsByClass::CLASSES.into_iter().zip(route.requests.to_array()) {
+            family.sample(&[labels[0], labels[1], ("class", class)], requests);
+        }
+    }
+    let mut family = out.family(BYTES);
+    for (labels, route) in routes(proxy) {
+        family.sample(&[labels[0], labels[1], ("direction", "in")], route.bytes_in);
+        family.sample(&[labels[0], labels[1], ("direction", "out")], route.bytes_out);
+    }
+    let mut family = out.family(SECONDS);
+    for (labels, route) in routes(proxy) {
+        family.histogram(&labels, &route.duration);
+    }
+}
+
+fn routes(proxy: &Proxy) -> impl Iterator<Item = ([(&'static str, &str); 2], &ProxyRoute)> {
+    let listeners = proxy.listeners.iter();
+    listeners.flat_map(|listener| {
+        listener.routes.iter().map(|route| ([("listener", &*listener.name), ("route", &*route.route)], route))
+    })
+}
+
 fn servers(upstreams: &[Upstream]) -> impl Iterator<Item = (&Upstream, &UpstreamServer, String)> {
     upstreams
         .iter()
         .flat_map(|upstream| upstream.servers.iter().map(move |server| (upstream, server, server.address.to_string())))
+}
+
+fn queue(upstream: &Upstream) -> UpstreamQueue {
+    upstream.queue.unwrap_or(UpstreamQueue { waiting: 0, queued: 0, timed_out: 0, refused: 0 })
 }

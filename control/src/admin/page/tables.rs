@@ -1,10 +1,11 @@
 //! The page's sections. One that would be empty is left out.
 
-use headgate_api::{Dataplane, Proxy, Server, ServerState, Service, Upstream, UpstreamServer, UpstreamState};
+use headgate_api::{
+    Dataplane, Proxy, RequestsByClass, Server, ServerState, Service, Upstream, UpstreamServer, UpstreamState,
+};
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
-use crate::cmd::upstreams::{balance, last_resorts, queue, weight};
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -64,9 +65,14 @@ pub(super) fn listeners(html: &mut Html, proxy: &Proxy) {
     html.text(&format!("{} connections of clients, {workers} workers", short(proxy.connections))).raw("</p>");
     let rows = proxy.listeners.iter().map(|listener| {
         let addresses: Vec<String> = listener.addresses.iter().map(ToString::to_string).collect();
-        vec![Cell::text(&listener.name), Cell::text(addresses.join(", "))]
+        let mut row =
+            vec![Cell::text(&listener.name), Cell::text(addresses.join(", ")), Cell::number(listener.connections)];
+        row.extend(listener.requests.to_array().map(Cell::number));
+        row.extend([Cell::number(listener.bytes_in), Cell::number(listener.bytes_out)]);
+        row
     });
-    html.table(&["Listener", "Addresses"], rows).raw("</section>");
+    let heads = [&["Listener", "Addresses", "Connections"][..], &RequestsByClass::CLASSES, &["Bytes in", "Bytes out"]];
+    html.table(&heads.concat(), rows).raw("</section>");
 }
 
 pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
@@ -75,14 +81,7 @@ pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
     }
     html.raw("<h2>Upstreams</h2>");
     for upstream in upstreams {
-        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&balance(upstream));
-        if let Some(queue) = &upstream.queue {
-            html.text(&format!("; queue: {}", self::queue(queue)));
-        }
-        if upstream.last_resorts > 0 {
-            html.text(&format!("; last resort: {}", last_resorts(upstream)));
-        }
-        html.raw("</p>");
+        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance).raw("</p>");
         let heads =
             ["Server", "State", "Role", "Weight", "In flight", "Requests", "Failures", "Retries", "p50 ms", "p99 ms"];
         html.table(&heads, upstream.servers.iter().map(upstream_server)).raw("</section>");
@@ -100,7 +99,7 @@ fn upstream_server(server: &UpstreamServer) -> Vec<Cell> {
         Cell::text(server.address),
         Cell::Badge(server.state.to_string(), mood),
         Cell::text(if server.backup { "backup" } else { "primary" }),
-        Cell::Number(weight(server)),
+        Cell::number(server.weight),
         Cell::number(server.in_flight),
         Cell::number(server.requests),
         Cell::number(server.failures),

@@ -1,10 +1,14 @@
 //! What a reload changes of the proxy.
 
-use headgate_l7::config::{Action, Balance, ErrorPages, HashKey, Limits, Listener, Proxy, Retry, Server, Upstream};
+use headgate_l7::config::{
+    Action, Balance, Edits, ErrorPages, HashKey, Limits, Listener, Proxy, Queue, Retry, Server, Template, Upstream,
+    label,
+};
+use headgate_l7::log::AccessLog;
 
 use super::{Change, Kind, Row, Servers, list, named};
-use crate::config::model::balance_word;
-use crate::config::text::{show_duration, show_match, show_size};
+use crate::config::model::{self, balance_word};
+use crate::config::text::{show_duration, show_size};
 
 const UPSTREAMS: Kind<Upstream, Server> = Kind {
     word: "upstream",
@@ -21,25 +25,23 @@ const UPSTREAMS: Kind<Upstream, Server> = Kind {
 const UPSTREAM: &[Row<Upstream>] = &[
     ("balance", |u| balance_word(u.balance).to_owned()),
     ("hash", |u| hash(u.balance).to_owned()),
+    ("http2", |u| u.http2.to_string()),
     ("keepalive", |u| u.keepalive.to_string()),
+    ("queue", |u| queue(u.queue)),
     ("retry.on", |u| retry_on(&u.retry)),
     ("retry.tries", |u| u.retry.tries.to_string()),
     ("retry.timeout", |u| show_duration(u.retry.timeout)),
     ("retry.non_idempotent", |u| u.retry.non_idempotent.to_string()),
-    ("queue", |u| {
-        u.queue.map_or("none".to_owned(), |queue| format!("{}, {}", queue.size, show_duration(queue.timeout)))
-    }),
-    ("backup_below", |u| u.backup_below.to_string()),
 ];
 
 const SERVER: &[Row<Server>] = &[
     ("weight", |s| s.weight.to_string()),
     ("max_fails", |s| s.max_fails.to_string()),
     ("fail_timeout", |s| show_duration(s.fail_timeout)),
-    ("slow_start", |s| show_duration(s.slow_start)),
     ("backup", |s| s.backup.to_string()),
     ("down", |s| s.down.to_string()),
     ("max_connections", |s| s.max_connections.to_string()),
+    ("slow_start", |s| show_duration(s.slow_start)),
     // The same address written another way is another name for a consistent hash.
     ("address", |s| s.name.clone()),
 ];
@@ -48,8 +50,11 @@ const SERVER: &[Row<Server>] = &[
 struct Shown {
     name: String,
     addresses: String,
+    http2: bool,
+    proxy_protocol: bool,
     limits: Limits,
     error_pages: String,
+    access_log: String,
     routes: Vec<String>,
 }
 
@@ -58,6 +63,8 @@ const LISTENERS: Kind<Shown, ()> =
 
 const LISTENER: &[Row<Shown>] = &[
     ("address", |l| l.addresses.clone()),
+    ("http2", |l| l.http2.to_string()),
+    ("proxy_protocol", |l| l.proxy_protocol.to_string()),
     ("limits.request_line", |l| show_size(l.limits.request_line as u64)),
     ("limits.head", |l| show_size(l.limits.head as u64)),
     ("limits.fields", |l| l.limits.fields.to_string()),
@@ -68,17 +75,41 @@ const LISTENER: &[Row<Shown>] = &[
     ("limits.send_timeout", |l| show_duration(l.limits.send_timeout)),
     ("limits.keep_alive", |l| show_duration(l.limits.keep_alive)),
     ("error_pages", |l| l.error_pages.clone()),
+    ("access_log", |l| l.access_log.clone()),
     ("route", |l| list(&l.routes)),
 ];
 
-pub(super) fn diff(old: &Proxy, new: &Proxy, changes: &mut Vec<Change>) {
+pub(super) fn diff(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
+    checks(old, new, changes);
+    let (old, new) = (old.config(), new.config());
     named(&UPSTREAMS, &old.upstreams, &new.upstreams, changes);
     named(&LISTENERS, &shown(old), &shown(new), changes);
 }
 
+/// Of servers that are in both.
+fn checks(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
+    let shown = |proxy: &model::Proxy, upstream: &str, server| {
+        let check = proxy.checks().iter().find(|check| check.upstream == upstream && check.server == server);
+        check.map_or_else(|| "none".to_owned(), |check| check.check.to_string())
+    };
+    for upstream in &new.config().upstreams {
+        let Some(before) = old.config().upstreams.iter().find(|known| known.name == upstream.name) else { continue };
+        for server in &upstream.servers {
+            if !before.servers.iter().any(|known| known.address == server.address) {
+                continue;
+            }
+            let [from, to] = [old, new].map(|proxy| shown(proxy, &upstream.name, server.address));
+            if from != to {
+                let (kind, name, server) = ("upstream", upstream.name.clone(), server.address);
+                changes.push(Change::ServerChanged { kind, name, server, key: "check", from, to });
+            }
+        }
+    }
+}
+
 fn shown(proxy: &Proxy) -> Vec<Shown> {
-    let route = |route: &headgate_l7::config::Route, outer: &ErrorPages| {
-        let place = show_match(&route.host, &route.path);
+    let route = |route: &headgate_l7::config::Route, outer: &Listener| {
+        let place = label(&route.host, &route.path, &route.conditions);
         let action = match &route.action {
             Action::Proxy(forward) => {
                 let times = forward.timeouts;
@@ -86,9 +117,11 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
                 let (buffered, websocket) = (forward.request_buffering, forward.websocket);
                 let upstream = proxy.upstreams.get(forward.upstream).map_or("", |upstream| &upstream.name);
                 format!(
-                    "{upstream} ({connect}/{send}/{read}{}{})",
+                    "{upstream} ({connect}/{send}/{read}{}{}{}{})",
                     if buffered { "" } else { ", unbuffered" },
-                    if websocket { "" } else { ", no websocket" }
+                    if websocket { "" } else { ", no websocket" },
+                    forward.rewrite.as_ref().map_or(String::new(), |to| format!(", as {}", to.as_str())),
+                    edits(&forward.request_headers, forward.host.as_ref())
                 )
             }
             Action::Respond { status, body } => format!("{status} {body:?}"),
@@ -101,19 +134,34 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
                 if files.precompressed { ", precompressed" } else { "" }
             ),
         };
-        if route.error_pages == *outer {
-            return format!("{place} => {action}");
+        let action = action + &edits(&route.response_headers, None);
+        let mut shown = format!("{place} => {action}");
+        if route.error_pages != outer.error_pages {
+            shown = format!("{shown}, pages {}", pages(&route.error_pages));
         }
-        format!("{place} => {action}, pages {}", pages(&route.error_pages))
+        if route.access_log != outer.access_log {
+            shown = format!("{shown}, log {}", log(route.access_log.as_deref()));
+        }
+        shown
     };
     let listener = |listener: &Listener| Shown {
         name: listener.name.clone(),
         addresses: list(&listener.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        http2: listener.http2,
+        proxy_protocol: listener.proxy_protocol,
         limits: listener.limits,
         error_pages: pages(&listener.error_pages),
-        routes: listener.routes.iter().map(|r| route(r, &listener.error_pages)).collect(),
+        access_log: log(listener.access_log.as_deref()),
+        routes: listener.routes.iter().map(|r| route(r, listener)).collect(),
     };
     proxy.listeners.iter().map(listener).collect()
+}
+
+fn edits(edits: &Edits, host: Option<&Template>) -> String {
+    let host = host.map(|host| format!(", Host: {host}"));
+    let removed = edits.removed().map(|name| format!(", -{name}"));
+    let added = edits.added().map(|(name, value)| format!(", +{name}: {value}"));
+    host.into_iter().chain(removed).chain(added).collect()
 }
 
 fn hash(balance: Balance) -> &'static str {
@@ -129,10 +177,18 @@ fn hash(balance: Balance) -> &'static str {
     }
 }
 
+fn queue(queue: Option<Queue>) -> String {
+    queue.map_or_else(|| "none".to_owned(), |queue| format!("{} for {}", queue.size, show_duration(queue.timeout)))
+}
+
 fn retry_on(retry: &Retry) -> String {
     let named = [("error", retry.on_error), ("timeout", retry.on_timeout), ("invalid_header", retry.on_invalid_header)];
     let words = named.iter().filter(|(_, on)| *on).map(|(word, _)| (*word).to_owned());
     list(&words.chain(retry.on_status.iter().map(|status| format!("http_{status}"))).collect::<Vec<_>>())
+}
+
+fn log(log: Option<&AccessLog>) -> String {
+    log.map_or("off".to_owned(), |log| format!("{} ({})", log.destination, log.format.as_str()))
 }
 
 fn pages(pages: &ErrorPages) -> String {

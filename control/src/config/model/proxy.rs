@@ -1,14 +1,27 @@
 //! The proxy. What its listeners and upstreams are is told in the words of `headgate_l7`, which are as strict.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use headgate_l7::config;
 
 use super::{Workers, word};
+use crate::health::Check;
 
 /// `[proxy]`, `[[upstream]]` and `[[listener]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     pub(in crate::config) workers: Workers,
     pub(in crate::config) config: config::Proxy,
+    pub(in crate::config) checks: Vec<UpstreamCheck>,
+}
+
+/// The check of a server of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamCheck {
+    pub upstream: String,
+    pub server: SocketAddr,
+    pub check: Arc<Check>,
 }
 
 impl Proxy {
@@ -21,6 +34,11 @@ impl Proxy {
         !self.config.listeners.is_empty()
     }
 
+    /// Of servers that are checked.
+    pub fn checks(&self) -> &[UpstreamCheck] {
+        &self.checks
+    }
+
     /// Names are unique, and so are addresses; routes refer to upstreams that exist.
     pub fn config(&self) -> &config::Proxy {
         &self.config
@@ -29,7 +47,7 @@ impl Proxy {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { workers: Workers::Auto, config: config::Proxy::default() }
+        Self { workers: Workers::Auto, config: config::Proxy::default(), checks: Vec::new() }
     }
 }
 

@@ -1,14 +1,15 @@
 //! The file as it is: typed values with their places, nothing compared with anything else. What each key means stands in
 //! `default.toml`.
 
+pub(super) mod check;
 mod dataplane;
 mod proxy;
 mod service;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
 pub(super) use proxy::{
-    Certificate, ErrorPages, Files, Hash, Limits, Listener, ListenerTls, Proxy, Retry, Route, Upstream, UpstreamServer,
-    UpstreamTls,
+    AccessLog, Certificate, ErrorPages, Files, Hash, HeaderEdits, Limits, LineFormat, Listener, ListenerTls, Proxy,
+    Retry, Route, Upstream, UpstreamServer, UpstreamTls,
 };
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 
@@ -53,18 +54,22 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("proxy", &proxy::PROXY),
     ("upstream", &proxy::upstream::UPSTREAM),
     ("upstream.hash", &proxy::upstream::HASH),
-    ("upstream.retry", &proxy::upstream::RETRY),
+    ("upstream.check", &check::CHECK),
     ("upstream.queue", &proxy::upstream::QUEUE),
+    ("upstream.retry", &proxy::upstream::RETRY),
     ("upstream.tls", &proxy::tls::UPSTREAM_TLS),
     ("upstream.server", &proxy::upstream::UPSTREAM_SERVER),
     ("listener", &proxy::listener::LISTENER),
     ("listener.tls", &proxy::tls::LISTENER_TLS),
     ("listener.tls.certificates", &proxy::tls::CERTIFICATE),
     ("listener.limits", &proxy::listener::LIMITS),
+    ("listener.access_log", &proxy::log::ACCESS_LOG),
     ("listener.route", &proxy::route::ROUTE),
     ("listener.route.timeouts", &proxy::route::ROUTE_TIMEOUTS),
     ("listener.route.respond", &proxy::route::RESPOND),
     ("listener.route.redirect", &proxy::route::REDIRECT),
+    ("listener.route.request_headers", &proxy::edits::EDITS),
+    ("listener.route.response_headers", &proxy::edits::EDITS),
 ];
 
 pub(super) struct Config {

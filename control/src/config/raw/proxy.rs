@@ -1,7 +1,9 @@
 //! The proxy's sections: `[proxy]` here, the others in a file each.
 
+pub(in crate::config) mod edits;
 pub(in crate::config) mod files;
 pub(in crate::config) mod listener;
+pub(in crate::config) mod log;
 pub(in crate::config) mod route;
 pub(in crate::config) mod tls;
 pub(in crate::config) mod upstream;
@@ -9,8 +11,10 @@ pub(in crate::config) mod upstream;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+pub(in crate::config) use edits::HeaderEdits;
 pub(in crate::config) use files::{ErrorPages, Files};
 pub(in crate::config) use listener::{Limits, Listener};
+pub(in crate::config) use log::{AccessLog, LineFormat};
 pub(in crate::config) use route::Route;
 pub(in crate::config) use tls::{Certificate, ListenerTls, UpstreamTls};
 pub(in crate::config) use upstream::{Hash, Retry, Upstream, UpstreamServer};

@@ -1,7 +1,9 @@
 //! The proxy: upstreams, then listeners with their routes, which refer to them.
 
+mod check;
 mod files;
 mod listener;
+mod log;
 mod route;
 mod tls;
 mod upstream;
@@ -15,7 +17,7 @@ use super::Unique;
 use super::dataplane::workers;
 use crate::config::environment::Environment;
 use crate::config::error::{Advice, Findings, Place, Problem};
-use crate::config::model::{Proxy, Service};
+use crate::config::model::{Proxy, Service, UpstreamCheck};
 use crate::config::raw;
 use crate::config::reader::{At, Field};
 use listener::{Addresses, listener};
@@ -51,7 +53,8 @@ pub(super) fn proxy(
     }
     let pseudonym =
         node.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-    (Proxy { workers, config: Config { listeners, upstreams, pseudonym } }, addresses.places)
+    let checks = known.checks;
+    (Proxy { workers, config: Config { listeners, upstreams, pseudonym }, checks }, addresses.places)
 }
 
 /// The upstreams that routes may name.
@@ -60,6 +63,7 @@ struct Known {
     names: Unique<String>,
     upstreams: HashMap<String, KnownUpstream>,
     count: usize,
+    checks: Vec<UpstreamCheck>,
 }
 
 struct KnownUpstream {

@@ -7,7 +7,17 @@ const CLIENT: &str = "192.0.2.7";
 fn passed_on(input: &str) -> String {
     let mut out = Vec::new();
     requests::parse(input.as_bytes(), &Limits::default(), false, |parsed| {
-        request(parsed, Forwarding { client: CLIENT, scheme: "http", pseudonym: "lb1" }, &mut out);
+        let forwarding = Forwarding {
+            client: CLIENT,
+            scheme: "http",
+            http2: false,
+            pseudonym: "lb1",
+            target: parsed.target,
+            host: parsed.authority,
+            edits: &Edits::default(),
+            added: b"",
+        };
+        request(parsed, forwarding, &mut out);
         end_of_request(parsed.body, false, parsed.websocket, &mut out);
     })
     .unwrap()
@@ -42,7 +52,11 @@ fn an_old_request_gets_a_host_and_an_upgrade_its_fields() {
 fn answered(input: &str, body: Body, minor: u8, keep_alive: bool) -> String {
     let mut out = Vec::new();
     responses::parse(input.as_bytes(), false, |parsed| {
-        response(parsed, Reply { body, minor, keep_alive, date: b"now" }, &mut out);
+        response(
+            parsed,
+            Reply { body, minor, keep_alive, date: b"now", edits: &Edits::default(), added: b"" },
+            &mut out,
+        );
     })
     .unwrap()
     .unwrap();
@@ -71,7 +85,8 @@ fn a_response_goes_on_with_our_framing_and_version() {
 fn our_own_heads_are_whole() {
     let page = |status| {
         let mut out = Vec::new();
-        let reply = Reply { body: Body::Length(3), minor: 1, keep_alive: false, date: b"now" };
+        let edits = &Edits::default();
+        let reply = Reply { body: Body::Length(3), minor: 1, keep_alive: false, date: b"now", edits, added: b"" };
         own(status, &[("Allow", "GET")], 3, reply, &mut out);
         String::from_utf8(out).unwrap()
     };

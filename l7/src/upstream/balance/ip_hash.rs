@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Member, REHASHES, Walk, at_weight, steady};
+use super::{Member, REHASHES, Walk, at_weight};
 
 /// Starts a request's hash; a prime like the other numbers of the formula.
 const BEGIN: u64 = 89;
@@ -19,7 +19,7 @@ pub fn choose(members: &[Member], total_weight: u64, walk: &mut Walk, client: Ip
             IpAddr::V4(address) => mix(walk.hash, &address.octets()[..3]),
             IpAddr::V6(address) => mix(walk.hash, &address.octets()),
         };
-        let at = at_weight(members, walk.hash % total_weight, steady);
+        let at = at_weight(members, walk.hash % total_weight);
         if members[at].eligible {
             return Some(at);
         }

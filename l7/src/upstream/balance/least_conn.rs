@@ -37,7 +37,7 @@ struct Load {
 
 impl Load {
     fn of(member: &Member) -> Self {
-        Self { requests: u64::from(member.server.in_flight()), weight: member.weight() }
+        Self { requests: u64::from(member.server.in_flight()), weight: u64::from(member.server.weight()) }
     }
 
     fn compare(&self, other: &Self) -> Ordering {

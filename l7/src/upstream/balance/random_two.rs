@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Member, REHASHES, Random, at_weight, least_conn, steady};
+use super::{Member, REHASHES, Random, at_weight, least_conn};
 
 pub fn choose(members: &[Member], total_weight: u64, random: &mut Random) -> Option<usize> {
     if members.len() < 2 || total_weight == 0 {
@@ -10,7 +10,7 @@ pub fn choose(members: &[Member], total_weight: u64, random: &mut Random) -> Opt
     }
     let mut first = None;
     for _ in 0..=REHASHES {
-        let at = at_weight(members, random.below(total_weight), steady);
+        let at = at_weight(members, random.below(total_weight));
         if !members[at].eligible || first == Some(at) {
             continue;
         }

@@ -1,6 +1,6 @@
 //! Smooth weighted round robin (nginx `ngx_http_upstream_round_robin.c`): weights 5, 1, 1 give a a b a c a a.
 
-use super::{FULL, Member};
+use super::Member;
 
 /// Among the eligible members that `also` allows.
 pub fn choose(members: &mut [Member], also: impl Fn(&Member) -> bool) -> Option<usize> {
@@ -11,12 +11,11 @@ pub fn choose(members: &mut [Member], also: impl Fn(&Member) -> bool) -> Option<
             continue;
         }
         let member = &mut members[at];
-        let gain = member.effective.min(member.weight() as i64);
-        member.current += gain;
-        total += gain;
+        member.current += member.effective;
+        total += member.effective;
         // What failures took comes back step by step.
-        if member.effective < member.full_weight() {
-            member.effective += i64::from(FULL);
+        if member.effective < i64::from(member.server.weight()) {
+            member.effective += 1;
         }
         if best.is_none_or(|best| members[at].current > members[best].current) {
             best = Some(at);

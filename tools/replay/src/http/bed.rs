@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use headgate_l7::config::{
-    Action, Balance, ErrorPages, Forward, Host, Limits, Listener, Path, Proxy, Retry, Route, Server, Timeouts, Upstream,
+    Action, Balance, Conditions, Edits, ErrorPages, Forward, Host, Limits, Listener, Path, Proxy, Retry, Route, Server,
+    Timeouts, Upstream,
 };
 use headgate_l7::worker::Pool;
 
@@ -95,31 +96,41 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         weight: 1,
         max_fails: 1,
         fail_timeout: Duration::from_secs(10),
-        slow_start: Duration::ZERO,
         backup: false,
         down: false,
         max_connections: 0,
+        slow_start: std::time::Duration::ZERO,
     };
     Upstream {
         name: format!("lane-{lane}"),
         balance: Balance::RoundRobin,
         keepalive: 64,
         retry: Retry::default(),
-        queue: None,
-        backup_below: 0,
         servers: vec![server],
         tls: None,
+        http2: false,
+        queue: None,
     }
 }
 
 fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> Listener {
-    let forward =
-        Forward { upstream: lane, timeouts: Timeouts::default(), request_buffering: index != 3, websocket: index == 2 };
+    let forward = Forward {
+        upstream: lane,
+        timeouts: Timeouts::default(),
+        request_buffering: index != 3,
+        websocket: index == 2,
+        rewrite: None,
+        host: None,
+        request_headers: Edits::default(),
+    };
     let route = |path: &str, action| Route {
         host: Host::Any,
         path: Path::Prefix(path.to_owned()),
+        conditions: Conditions::default(),
         action,
         error_pages: ErrorPages::default(),
+        response_headers: Edits::default(),
+        access_log: None,
     };
     let mut routes = vec![route("/", Action::Proxy(forward))];
     if index == 1 {
@@ -131,7 +142,10 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
         routes,
         limits: Limits::default(),
         tls: None,
+        http2: false,
+        proxy_protocol: false,
         error_pages: ErrorPages::default(),
+        access_log: None,
     }
 }
 

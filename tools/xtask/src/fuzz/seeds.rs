@@ -9,6 +9,12 @@ use serde_json::Value;
 use super::LONGEST;
 use crate::run::root;
 
+/// Of version 1, and of version 2 with an extension.
+const PROXY_HEADERS: [&[u8]; 2] = [
+    b"PROXY TCP4 192.0.2.7 10.0.0.1 56324 443\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10\xc0\0\x02\x07\x0a\0\0\x01\xdc\x04\x01\xbb\x04\0\x01\0",
+];
+
 /// Writes the seeds of a target, each into a file, and nothing for a target that needs none.
 ///
 /// # Errors
@@ -22,6 +28,7 @@ pub fn write(target: &str, folder: &Path) -> Result<()> {
             all.extend(messages("responses.json", upstream_steps, |case| &case["upstream"]["send"])?);
             with_choice(all.into_iter().filter_map(|message| chunked_body(&message)).collect())
         }
+        "proxy_header" => PROXY_HEADERS.map(<[u8]>::to_vec).to_vec(),
         _ => Vec::new(),
     };
     for (number, seed) in seeds.iter().filter(|seed| seed.len() <= LONGEST).enumerate() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::TIMEOUT;
 use super::files::{ErrorPages, error_pages};
+use super::log::{AccessLog, access_log};
 use super::route::{ROUTE, Route};
 use super::tls::{LISTENER_TLS, ListenerTls};
 use crate::config::error::Place;
@@ -13,8 +14,8 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static LISTENER: Keys = Keys {
-    supported: &["name", "address", "tls", "limits", "error_pages", "route"],
-    later: &["proxy_protocol", "protocol"],
+    supported: &["name", "address", "tls", "http2", "proxy_protocol", "limits", "error_pages", "access_log", "route"],
+    later: &["protocol"],
 };
 pub(in crate::config) static LIMITS: Keys = Keys {
     supported: &[
@@ -40,8 +41,12 @@ pub(in crate::config) struct Listener {
     pub name: Field<String>,
     pub addresses: Field<Vec<At<SocketAddr>>>,
     pub tls: Option<ListenerTls>,
+    /// Without TLS.
+    pub http2: Field<bool>,
+    pub proxy_protocol: Field<bool>,
     pub limits: Option<Limits>,
     pub error_pages: ErrorPages,
+    pub access_log: Field<Option<AccessLog>>,
     pub routes: Vec<Route>,
 }
 
@@ -65,8 +70,11 @@ impl Listener {
             name: section.field("name", |v| v.parse("a name", text::name)),
             addresses: section.field("address", |v| v.list("an array of addresses such as [\"0.0.0.0:80\"]", address)),
             tls: section.section("tls", &LISTENER_TLS).map(|s| ListenerTls::read(&s)),
+            http2: section.field("http2", Value::boolean),
+            proxy_protocol: section.field("proxy_protocol", Value::boolean),
             limits: section.section("limits", &LIMITS).map(|s| Limits::read(&s)),
             error_pages: error_pages(section),
+            access_log: access_log(section),
             routes: section.sections("route", &ROUTE).iter().map(Route::read).collect(),
         }
     }

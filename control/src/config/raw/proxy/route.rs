@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use headgate_l7::config::{Host, Path};
+use headgate_l7::config::{FieldMatch, Host, Path, Rewrite, Template};
 
 use super::TIMEOUT;
+use super::edits::{EDITS, HeaderEdits, conditions};
 use super::files::{ErrorPages, Files, error_pages};
+use super::log::{AccessLog, access_log};
 use crate::config::error::{Place, Problem};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
@@ -14,17 +16,23 @@ pub(in crate::config) static ROUTE: Keys = Keys {
     supported: &[
         "host",
         "path",
+        "methods",
+        "headers",
         "upstream",
         "respond",
         "redirect",
         "timeouts",
         "request_buffering",
         "websocket",
+        "rewrite",
+        "request_headers",
+        "response_headers",
         "root",
         "index",
         "follow_symlinks",
         "precompressed",
         "error_pages",
+        "access_log",
     ],
     later: &[],
 };
@@ -36,14 +44,20 @@ pub(in crate::config) struct Route {
     pub place: Place,
     pub host: Field<Host>,
     pub path: Field<Path>,
+    pub methods: Field<Vec<At<String>>>,
+    pub headers: Field<Vec<(String, FieldMatch)>>,
     pub upstream: Field<String>,
     pub respond: Option<Respond>,
     pub redirect: Field<Redirect>,
     pub timeouts: Option<RouteTimeouts>,
     pub request_buffering: Field<bool>,
     pub websocket: Field<bool>,
+    pub rewrite: Field<Rewrite>,
+    pub request_headers: Option<HeaderEdits>,
+    pub response_headers: HeaderEdits,
     pub files: Files,
     pub error_pages: ErrorPages,
+    pub access_log: Field<Option<AccessLog>>,
 }
 
 pub(in crate::config) struct Respond {
@@ -52,7 +66,7 @@ pub(in crate::config) struct Respond {
 }
 
 pub(in crate::config) struct Redirect {
-    pub location: Field<String>,
+    pub location: Field<Template>,
     pub status: Field<u16>,
 }
 
@@ -70,6 +84,8 @@ impl Route {
             host: section.field("host", |v| v.parse("a host, \"*.example.org\" or \"~ pattern\"", text::host)),
             path: section
                 .field("path", |v| v.parse("a path such as \"/\", \"= /exact\" or \"~ pattern\"", text::route_path)),
+            methods: section.field("methods", |v| v.list("an array of methods", |v| v.parse("a method", text::method))),
+            headers: section.field("headers", conditions),
             upstream: section.field("upstream", |v| v.parse("the name of an upstream", text::name)),
             respond: section.section("respond", &RESPOND).map(|s| Respond {
                 status: s.field("status", |v| v.integer(200..=599, "")),
@@ -84,8 +100,14 @@ impl Route {
             }),
             request_buffering: section.field("request_buffering", Value::boolean),
             websocket: section.field("websocket", Value::boolean),
+            rewrite: section.field("rewrite", |v| v.parse("a path such as \"/new/\"", text::rewrite)),
+            request_headers: section.section("request_headers", &EDITS).map(|s| HeaderEdits::read(&s, true)),
+            response_headers: section
+                .section("response_headers", &EDITS)
+                .map_or_else(HeaderEdits::default, |s| HeaderEdits::read(&s, false)),
             files: Files::read(section),
             error_pages: error_pages(section),
+            access_log: access_log(section),
         }
     }
 }

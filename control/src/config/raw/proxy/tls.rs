@@ -8,7 +8,7 @@ use crate::config::error::Place;
 use crate::config::reader::{Field, Keys, Section, Value};
 
 pub(in crate::config) static LISTENER_TLS: Keys =
-    Keys { supported: &["certificates", "min_version", "client_ca", "client_auth"], later: &["http2"] };
+    Keys { supported: &["certificates", "min_version", "client_ca", "client_auth", "http2"], later: &[] };
 pub(in crate::config) static CERTIFICATE: Keys = Keys { supported: &["cert", "key"], later: &[] };
 pub(in crate::config) static UPSTREAM_TLS: Keys =
     Keys { supported: &["ca", "verify", "server_name", "cert", "key"], later: &[] };
@@ -20,6 +20,7 @@ pub(in crate::config) struct ListenerTls {
     pub client_ca: Field<PathBuf>,
     /// Whether a certificate is required.
     pub client_auth: Field<bool>,
+    pub http2: Field<bool>,
 }
 
 pub(in crate::config) struct Certificate {
@@ -46,6 +47,7 @@ impl ListenerTls {
             client_ca: section.field("client_ca", file),
             client_auth: section
                 .field("client_auth", |v| v.choice(&[("require", Some(true)), ("optional", Some(false))])),
+            http2: section.field("http2", Value::boolean),
         }
     }
 }

@@ -9,26 +9,36 @@ use super::TIMEOUT;
 use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
+use crate::config::raw::check::{CHECK, Check, ServerCheck};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static UPSTREAM: Keys = Keys {
-    supported: &["name", "balance", "hash", "keepalive", "retry", "queue", "backup_below", "tls", "server"],
-    later: &["check"],
+    supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "queue", "check", "server"],
+    later: &[],
 };
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
+pub(in crate::config) static QUEUE: Keys = Keys { supported: &["size", "timeout"], later: &[] };
 pub(in crate::config) static RETRY: Keys =
     Keys { supported: &["on", "tries", "timeout", "non_idempotent"], later: &[] };
-pub(in crate::config) static QUEUE: Keys = Keys { supported: &["size", "timeout"], later: &[] };
 pub(in crate::config) static UPSTREAM_SERVER: Keys = Keys {
-    supported: &["address", "weight", "max_fails", "fail_timeout", "slow_start", "backup", "down", "max_connections"],
-    later: &["check"],
+    supported: &[
+        "address",
+        "weight",
+        "max_fails",
+        "fail_timeout",
+        "backup",
+        "down",
+        "max_connections",
+        "slow_start",
+        "check",
+    ],
+    later: &[],
 };
 
 /// A server of weight 10000 has 1.6 million points on the ring of a consistent hash.
 const WEIGHT: RangeInclusive<u32> = 1..=10_000;
 const COUNT: RangeInclusive<u32> = 0..=1_000_000;
-const QUEUE_SIZE: RangeInclusive<u32> = 1..=1_000_000;
 const FAIL_TIMEOUT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
 
 pub(in crate::config) struct Upstream {
@@ -38,10 +48,16 @@ pub(in crate::config) struct Upstream {
     pub hash: Option<Hash>,
     pub keepalive: Field<u32>,
     pub retry: Option<Retry>,
-    pub queue: Option<Queue>,
-    pub backup_below: Field<u32>,
     pub tls: Option<UpstreamTls>,
+    pub http2: Field<bool>,
+    pub queue: Option<Queue>,
+    pub check: Option<Check>,
     pub servers: Vec<UpstreamServer>,
+}
+
+pub(in crate::config) struct Queue {
+    pub size: Field<u32>,
+    pub timeout: Field<Duration>,
 }
 
 pub(in crate::config) struct Hash {
@@ -57,22 +73,17 @@ pub(in crate::config) struct Retry {
     pub non_idempotent: Field<bool>,
 }
 
-pub(in crate::config) struct Queue {
-    pub place: Place,
-    pub size: Field<u32>,
-    pub timeout: Field<Duration>,
-}
-
 pub(in crate::config) struct UpstreamServer {
     /// As written, and what it means.
     pub address: Field<(String, IpAddr, Option<NonZeroU16>)>,
     pub weight: Field<u32>,
     pub max_fails: Field<u32>,
     pub fail_timeout: Field<Duration>,
-    pub slow_start: Field<Duration>,
     pub backup: Field<bool>,
     pub down: Field<bool>,
     pub max_connections: Field<u32>,
+    pub slow_start: Field<Duration>,
+    pub check: Field<ServerCheck>,
 }
 
 impl Upstream {
@@ -93,13 +104,13 @@ impl Upstream {
                 timeout: s.field("timeout", |v| v.duration(FAIL_TIMEOUT)),
                 non_idempotent: s.field("non_idempotent", Value::boolean),
             }),
+            tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
+            http2: section.field("http2", Value::boolean),
             queue: section.section("queue", &QUEUE).map(|s| Queue {
-                place: s.place().clone(),
-                size: s.field("size", |v| v.integer(QUEUE_SIZE, "requests")),
+                size: s.field("size", |v| v.integer(1..=1_000_000, "requests")),
                 timeout: s.field("timeout", |v| v.duration(TIMEOUT)),
             }),
-            backup_below: section.field("backup_below", |v| v.integer(COUNT, "servers")),
-            tls: section.section("tls", &UPSTREAM_TLS).map(|s| UpstreamTls::read(&s)),
+            check: section.section("check", &CHECK).map(|s| Check::read(&s)),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }
     }
@@ -113,10 +124,11 @@ impl UpstreamServer {
             weight: section.field("weight", |v| v.integer(WEIGHT, "")),
             max_fails: section.field("max_fails", |v| v.integer(COUNT, "")),
             fail_timeout: section.field("fail_timeout", |v| v.duration(FAIL_TIMEOUT)),
-            slow_start: section.field("slow_start", |v| v.duration(FAIL_TIMEOUT)),
             backup: section.field("backup", Value::boolean),
             down: section.field("down", Value::boolean),
             max_connections: section.field("max_connections", |v| v.integer(COUNT, "connections")),
+            slow_start: section.field("slow_start", |v| v.duration(FAIL_TIMEOUT)),
+            check: section.field("check", ServerCheck::read),
         }
     }
 }

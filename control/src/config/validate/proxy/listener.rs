@@ -7,6 +7,7 @@ use headgate_l7::config::{Limits, Listener};
 
 use super::Known;
 use super::files::error_pages;
+use super::log::access_log;
 use super::route::route;
 use super::tls::acceptor;
 use crate::config::error::{Advice, Findings, Problem};
@@ -68,13 +69,25 @@ pub(super) fn listener(
     let tls = raw.tls.and_then(|raw| acceptor(raw, findings));
     let mut seen = Unique::default();
     let error_pages = error_pages(raw.error_pages, findings);
-    let routes =
-        raw.routes.into_iter().filter_map(|raw| route(raw, known, &mut seen, &error_pages, findings)).collect();
+    let access_log = access_log(raw.access_log, None, findings);
+    let outer = (&error_pages, access_log.as_ref());
+    let routes = raw.routes.into_iter().filter_map(|raw| route(raw, known, &mut seen, outer, findings)).collect();
     let claimed = wanted?.value.into_iter().filter(|at| addresses.claim(at, findings)).map(|at| at.value).collect();
     if wants_tls && tls.is_none() {
         return None;
     }
-    Some(Listener { name: name?.value, addresses: claimed, routes, limits, tls, error_pages })
+    let (http2, proxy_protocol) = (raw.http2.or(false), raw.proxy_protocol.or(false));
+    Some(Listener {
+        name: name?.value,
+        addresses: claimed,
+        routes,
+        limits,
+        tls,
+        http2,
+        proxy_protocol,
+        error_pages,
+        access_log,
+    })
 }
 
 fn limits(raw: raw::Limits, findings: &Findings) -> Limits {

@@ -1,13 +1,16 @@
 //! Routes.
 
-use headgate_l7::config::{Action, ErrorPages, Forward, Host, Path, Route, Timeouts};
+use std::sync::Arc;
+
+use headgate_l7::config::{Action, Conditions, ErrorPages, Forward, Host, Path, Route, Timeouts, label};
+use headgate_l7::log::AccessLog;
 
 use super::Known;
 use super::files::{error_pages, files};
+use super::log::access_log;
 use crate::config::error::{Advice, Findings, Problem};
-use crate::config::raw;
+use crate::config::raw::{self, HeaderEdits};
 use crate::config::reader::Field;
-use crate::config::text;
 use crate::config::validate::Unique;
 
 const REDIRECT: u16 = 302;
@@ -16,14 +19,18 @@ pub(super) fn route(
     raw: raw::Route,
     known: &mut Known,
     seen: &mut Unique<String>,
-    outer: &ErrorPages,
+    (outer, outer_log): (&ErrorPages, Option<&Arc<AccessLog>>),
     findings: &Findings,
 ) -> Option<Route> {
     let known_match = !matches!(raw.host, Field::Invalid) && !matches!(raw.path, Field::Invalid);
     let host = raw.host.or(Host::Any);
     let path = raw.path.or(Path::Prefix("/".to_owned()));
+    let conditions = Conditions {
+        methods: raw.methods.or(Vec::new()).into_iter().map(|at| at.value).collect(),
+        fields: raw.headers.or(Vec::new()),
+    };
     if known_match {
-        seen.insert(&text::show_match(&host, &path), &raw.place, findings);
+        seen.insert(&label(&host, &path, &conditions), &raw.place, findings);
     }
     let proxied = !matches!(raw.upstream, Field::Absent(_));
     let redirected = !matches!(raw.redirect, Field::Absent(_));
@@ -34,6 +41,9 @@ pub(super) fn route(
     }
     if let Some(timeouts) = raw.timeouts.as_ref().filter(|_| !proxied) {
         findings.warning(&timeouts.place, Advice::NotProxied);
+    }
+    if !proxied && (raw.request_headers.is_some() || matches!(raw.rewrite, Field::Set(_))) {
+        findings.warning(&raw.place, Advice::EditsNotProxied);
     }
     let default = Timeouts::default();
     let timeouts = raw.timeouts.map_or(default, |raw| Timeouts {
@@ -48,16 +58,20 @@ pub(super) fn route(
         (at.value.location.required("a location such as \"https://$host$request_uri\"", findings), at.value.status)
     });
     let error_pages = error_pages(raw.error_pages, findings).within(outer);
+    let access_log = access_log(raw.access_log, outer_log, findings);
     let files = files(raw.files, findings);
     let action = if let Some(files) = files {
         Action::Files(files)
     } else if let Some(upstream) = upstream {
-        Action::Proxy(Forward { upstream, timeouts, request_buffering, websocket })
+        let HeaderEdits { edits: request_headers, host } = raw.request_headers.unwrap_or_default();
+        let rewrite = raw.rewrite.set().map(|at| at.value);
+        Action::Proxy(Forward { upstream, timeouts, request_buffering, websocket, rewrite, host, request_headers })
     } else if let Some((status, body)) = respond {
         Action::Respond { status: status?.value, body: body.or(String::new()) }
     } else {
         let (location, status) = redirect?;
         Action::Redirect { status: status.or(REDIRECT), location: location?.value }
     };
-    Some(Route { host, path, action, error_pages })
+    let response_headers = raw.response_headers.edits;
+    Some(Route { host, path, conditions, action, error_pages, response_headers, access_log })
 }

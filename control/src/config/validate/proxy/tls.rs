@@ -33,10 +33,11 @@ pub(super) fn acceptor(raw: raw::ListenerTls, findings: &Findings) -> Option<Acc
         return None;
     }
     let place = ca_place.unwrap_or(raw.place);
-    checked(Acceptor::new(certificates, raw.min_version.or(MinVersion::default()), client_auth), &place, findings)
+    let min_version = raw.min_version.or(MinVersion::default());
+    checked(Acceptor::new(certificates, min_version, client_auth, raw.http2.or(true)), &place, findings)
 }
 
-pub(super) fn connector(raw: raw::UpstreamTls, findings: &Findings) -> Option<Connector> {
+pub(super) fn connector(raw: raw::UpstreamTls, http2: bool, findings: &Findings) -> Option<Connector> {
     let verify = raw.verify.or(true);
     let own = match (&raw.own.cert, &raw.own.key) {
         (Field::Absent(_), Field::Absent(_)) => None,
@@ -50,7 +51,7 @@ pub(super) fn connector(raw: raw::UpstreamTls, findings: &Findings) -> Option<Co
         }
         None => (raw.place, if verify { Trust::System } else { Trust::Anyone }),
     };
-    checked(Connector::new(trust, raw.server_name.set().map(|at| at.value), own), &place, findings)
+    checked(Connector::new(trust, raw.server_name.set().map(|at| at.value), own, http2), &place, findings)
 }
 
 fn certificate(raw: raw::Certificate, findings: &Findings) -> Option<Certificate> {

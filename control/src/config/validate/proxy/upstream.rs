@@ -2,22 +2,27 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
+use super::check::{check, of_server};
 use super::tls::connector;
 use super::{Known, KnownUpstream};
 use crate::config::error::{Advice, Findings, Problem};
-use crate::config::model::{BalanceWord, HashWord, RetryOn, balance_word};
+use crate::config::model::{BalanceWord, HashWord, RetryOn, UpstreamCheck};
 use crate::config::raw;
+use crate::config::raw::check::ServerCheck;
 use crate::config::reader::{At, Field};
 use crate::config::text;
 use crate::config::validate::{Unique, host_address};
+use crate::health::Check;
 
 /// nginx's default.
 const KEEPALIVE: u32 = 64;
-const QUEUE: Queue = Queue { size: 1000, timeout: Duration::from_secs(1) };
+const QUEUE_SIZE: u32 = 1000;
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP: NonZeroU16 = NonZeroU16::new(80).unwrap();
 const HTTPS: NonZeroU16 = NonZeroU16::new(443).unwrap();
@@ -26,25 +31,22 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let name = raw.name.required("a name of its own", findings);
     let balance = balance(raw.balance, raw.hash, findings);
     let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
-    let tls = raw.tls.and_then(|raw| connector(raw, findings));
-    let servers = servers(raw.servers, balance, default_port, findings);
+    let http2 = raw.http2.or(false);
+    let with_tls = raw.tls.is_some();
+    let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
+    let of_all = raw.check.and_then(|raw| check(raw, with_tls, findings));
+    let (servers, checks): (Vec<_>, Vec<_>) = servers(raw.servers, default_port, balance, findings, |own| {
+        of_server(own, of_all.as_ref(), with_tls, findings)
+    })
+    .into_iter()
+    .unzip();
+    let queue =
+        raw.queue.map(|raw| Queue { size: raw.size.or(QUEUE_SIZE) as usize, timeout: raw.timeout.or(QUEUE_TIMEOUT) });
     if servers.is_empty() {
         findings.warning(&raw.place, Advice::NoUpstreamServers);
     } else if servers.iter().all(|server| server.backup || server.down) {
         findings.warning(&raw.place, Advice::NoPrimaries);
     }
-    let queue = raw.queue.map(|raw| {
-        if servers.iter().all(|server| server.max_connections == 0) {
-            findings.warning(&raw.place, Advice::NothingQueues);
-        }
-        Queue { size: raw.size.or(QUEUE.size), timeout: raw.timeout.or(QUEUE.timeout) }
-    });
-    let backup_below = raw.backup_below.set().map_or(0, |at| {
-        if at.value > 0 && servers.iter().all(|server| !server.backup) {
-            findings.warning(&at.place, Advice::NoBackups);
-        }
-        at.value
-    });
     let retry = raw.retry.map_or_else(Retry::default, retry);
     let At { value: name, place } = name?;
     if !known.names.insert(&name, &place, findings) {
@@ -52,8 +54,11 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     }
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
-    let keepalive = raw.keepalive.or(KEEPALIVE) as usize;
-    Some(Upstream { name, balance, keepalive, retry, queue, backup_below, servers, tls })
+    let of_server = |(server, check): (&Server, Option<Arc<Check>>)| {
+        Some(UpstreamCheck { upstream: name.clone(), server: server.address, check: check? })
+    };
+    known.checks.extend(servers.iter().zip(checks).filter_map(of_server));
+    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls, http2, queue })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
@@ -100,13 +105,22 @@ fn retry(raw: raw::Retry) -> Retry {
 
 fn servers(
     raw: Vec<raw::UpstreamServer>,
-    balance: Balance,
     default_port: NonZeroU16,
+    balance: Balance,
     findings: &Findings,
-) -> Vec<Server> {
+    check: impl Fn(Field<ServerCheck>) -> Option<Arc<Check>>,
+) -> Vec<(Server, Option<Arc<Check>>)> {
+    let by_hash = matches!(balance, Balance::IpHash | Balance::Hash(_) | Balance::HashConsistent(_));
     let mut unique = Unique::default();
     let mut servers = Vec::new();
     for raw in raw {
+        if let Field::Set(at) = &raw.slow_start
+            && by_hash
+        {
+            findings.error(&at.place, Problem::SlowStartByHash);
+        }
+        let check = check(raw.check);
+        let slow_start = raw.slow_start.or(Duration::ZERO);
         let address = raw.address.required("an address such as \"10.0.0.11:8080\"", findings);
         let server = Server {
             name: String::new(),
@@ -114,25 +128,16 @@ fn servers(
             weight: raw.weight.or(1),
             max_fails: raw.max_fails.or(1),
             fail_timeout: raw.fail_timeout.or(FAIL_TIMEOUT),
-            slow_start: slow_start(raw.slow_start, balance, findings),
             backup: raw.backup.or(false),
             down: raw.down.or(false),
             max_connections: raw.max_connections.or(0),
+            slow_start,
         };
         let Some(At { value: (name, ip, port), place }) = address else { continue };
         let address = text::endpoint(ip, Some(port.unwrap_or(default_port)));
         if host_address(ip, &place, findings) && unique.insert(&address, &place, findings) {
-            servers.push(Server { name, address, ..server });
+            servers.push((Server { name, address, ..server }, check));
         }
     }
     servers
-}
-
-fn slow_start(raw: Field<Duration>, balance: Balance, findings: &Findings) -> Duration {
-    let Some(At { value, place }) = raw.set() else { return Duration::ZERO };
-    let hashed = matches!(balance, Balance::IpHash | Balance::Hash(_) | Balance::HashConsistent(_));
-    if hashed && !value.is_zero() {
-        findings.error(&place, Problem::SlowStartOfHash(balance_word(balance)));
-    }
-    value
 }
