@@ -5,7 +5,7 @@ use crate::config::{Balance, HashKey, Retry};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
-fn server(port: u16) -> config::Server {
+pub fn server(port: u16) -> config::Server {
     config::Server {
         name: format!("127.0.0.1:{port}"),
         address: ([127, 0, 0, 1], port).into(),
@@ -27,7 +27,7 @@ fn upstream(balance: Balance, servers: Vec<config::Server>) -> Upstream {
     Upstream::new(configured(balance, servers), None)
 }
 
-fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstream {
+pub fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstream {
     config::Upstream {
         name: "app".to_owned(),
         balance,
@@ -40,7 +40,7 @@ fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstrea
     }
 }
 
-fn key(hashed: &[u8]) -> Key<'_> {
+pub fn key(hashed: &[u8]) -> Key<'_> {
     Key { client: CLIENT, hashed }
 }
 
