@@ -35,6 +35,8 @@ pub struct Upstream {
     config: config::Upstream,
     primaries: Mutex<Group>,
     backups: Mutex<Group>,
+    /// Primaries and backups, where these may take part together.
+    all: Option<Mutex<Group>>,
     /// In the order of the file.
     servers: Vec<Arc<Server>>,
     requests: AtomicU32,
@@ -105,20 +107,21 @@ impl Upstream {
             Arc::new(Server::new(wanted, alone, record, Arc::clone(&queue)))
         };
         let servers: Vec<_> = config.servers.iter().map(server).collect();
-        let group = |backup: bool| {
-            let members = (0..).zip(&servers).filter(|(_, server)| server.is_backup() == backup);
+        let group = |wanted: &dyn Fn(&Server) -> bool, before: Option<&Mutex<Group>>| {
+            let members = (0..).zip(&servers).filter(|(_, server)| wanted(server));
             let mut group =
                 Group::new(config.balance, members.map(|(index, server)| (index, Arc::clone(server))).collect());
             if let Some(before) = before {
-                let before = if backup { &before.backups } else { &before.primaries };
                 group.go_on_from(&before.lock().unwrap_or_else(PoisonError::into_inner));
             }
             Mutex::new(group)
         };
-        let (primaries, backups) = (group(false), group(true));
+        let primaries = group(&|server| !server.is_backup(), before.map(|before| &before.primaries));
+        let backups = group(&Server::is_backup, before.map(|before| &before.backups));
+        let all = (config.backup_below > 0).then(|| group(&|_| true, before.and_then(|before| before.all.as_ref())));
         let last_resorts = before.map(|before| Arc::clone(&before.last_resorts)).unwrap_or_default();
         let (requests, repeats) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { config, primaries, backups, servers, requests, repeats, queue, last_resorts }
+        Self { config, primaries, backups, all, servers, requests, repeats, queue, last_resorts }
     }
 
     pub fn config(&self) -> &config::Upstream {
@@ -142,8 +145,9 @@ impl Upstream {
     /// Chooses a server for the next try of a request. `now` in milliseconds.
     pub fn pick(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
         let mut busy = false;
+        let all = self.all.as_ref().filter(|_| self.lacks_primaries());
         loop {
-            let group = if attempts.in_backups { &self.backups } else { &self.primaries };
+            let group = all.unwrap_or(if attempts.in_backups { &self.backups } else { &self.primaries });
             let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
             while let Some(index) = group.choose(attempts, key, now, &mut busy) {
                 let server = &self.servers[index];
@@ -157,13 +161,19 @@ impl Upstream {
                 }
                 server.end();
             }
-            if attempts.in_backups {
+            if all.is_some() || attempts.in_backups {
                 break;
             }
             attempts.in_backups = true;
             attempts.walk = balance::Walk::default();
         }
         if busy { Err(NoServer::Busy) } else { self.last_resort(attempts, now) }
+    }
+
+    /// Whether so few primaries are up that backups take part.
+    fn lacks_primaries(&self) -> bool {
+        let up = |server: &&Arc<Server>| !server.is_backup() && server.is_fit();
+        self.servers.iter().filter(up).count() < self.config.backup_below as usize
     }
 
     /// All are out: the one whose last failure is longest ago is more use than an error page.

@@ -29,6 +29,9 @@ pub struct Upstream {
     /// Where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<UpstreamQueue>,
+    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
+    #[serde(default)]
+    pub backup_below: u64,
     /// Requests that went to a server that is out, because all are.
     #[serde(default)]
     pub last_resorts: u64,

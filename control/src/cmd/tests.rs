@@ -263,6 +263,7 @@ fn upstreams_table() {
         name: name.into(),
         balance: "round_robin".into(),
         queue: None,
+        backup_below: 0,
         last_resorts: 0,
         servers,
     };

@@ -57,15 +57,7 @@ impl fmt::Display for Report {
             if i > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}: {}", upstream.name, upstream.balance)?;
-            if let Some(queue) = upstream.queue {
-                let UpstreamQueue { waiting, queued, timed_out, refused } = queue;
-                write!(f, "; queue: {waiting} waiting, {queued} queued, {timed_out} timed out, {refused} refused")?;
-            }
-            if upstream.last_resorts > 0 {
-                write!(f, "; {} requests while all servers were out", upstream.last_resorts)?;
-            }
-            writeln!(f)?;
+            writeln!(f, "{}: {}", upstream.name, About(upstream))?;
             write!(f, "{}", self.servers(upstream))?;
             for server in &upstream.servers {
                 let Some(check) = server.check.as_ref().filter(|check| check.state == CheckState::Down) else {
@@ -74,6 +66,27 @@ impl fmt::Display for Report {
                 let reason = check.reason.as_deref().unwrap_or_default();
                 writeln!(f, "{}: fails {} since {} s: {reason}", server.address, check.check, check.since_s)?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// What there is to say of an upstream as a whole.
+pub(crate) struct About<'a>(pub &'a Upstream);
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let upstream = self.0;
+        f.write_str(&upstream.balance)?;
+        if upstream.backup_below > 0 {
+            write!(f, "; backups join below {} primaries", upstream.backup_below)?;
+        }
+        if let Some(queue) = upstream.queue {
+            let UpstreamQueue { waiting, queued, timed_out, refused } = queue;
+            write!(f, "; queue: {waiting} waiting, {queued} queued, {timed_out} timed out, {refused} refused")?;
+        }
+        if upstream.last_resorts > 0 {
+            write!(f, "; {} requests while all servers were out", upstream.last_resorts)?;
         }
         Ok(())
     }

@@ -186,6 +186,8 @@ pub enum Advice {
     NoPrimaries,
     #[error("ignored: only balance = \"hash\" looks at it")]
     HashIgnored,
+    #[error("ignored: no server of the upstream is a backup")]
+    NoBackups,
     #[error("no route uses upstream {0}")]
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]

@@ -80,6 +80,7 @@ impl Proxy {
             name: name.clone(),
             balance: balance_word(upstream.config().balance).to_owned(),
             queue: upstream.config().queue.map(|_| shown_queue(upstream.queue().counts())),
+            backup_below: upstream.config().backup_below.into(),
             last_resorts: upstream.last_resorts(),
             servers: upstream.servers().iter().map(server).collect(),
         }

@@ -12,6 +12,8 @@ pub struct Upstream {
     /// Idle connections kept per worker and server.
     pub keepalive: usize,
     pub retry: Retry,
+    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
+    pub backup_below: u32,
     pub servers: Vec<Server>,
     pub tls: Option<Connector>,
     /// Whether the servers are spoken to in HTTP/2, with TLS or without.

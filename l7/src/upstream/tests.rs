@@ -37,6 +37,7 @@ pub fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Ups
         tls: None,
         http2: false,
         queue: None,
+        backup_below: 0,
     }
 }
 
@@ -121,6 +122,31 @@ fn backups_work_with_every_algorithm() {
         fail(&upstream, 1, 0);
         fail(&upstream, 2, 0);
         assert_eq!(first(&upstream, 1), Some(3), "{balance:?}");
+    }
+}
+
+#[test]
+fn backups_join_below_so_many_primaries() {
+    for balance in [Balance::RoundRobin, Balance::LeastConn, Balance::HashConsistent(HashKey::Uri), Balance::Ewma] {
+        let servers = vec![server(1), server(2), server(3), backup(4)];
+        let upstream =
+            Upstream::new(config::Upstream { backup_below: 2, ..configured(balance, servers.clone()) }, None);
+        let asked = |now| {
+            let pick = |key: u32| upstream.pick(&mut Attempts::default(), &self::key(&key.to_le_bytes()), now).unwrap();
+            (0..60).map(|key| pick(key).server().address().port()).collect::<std::collections::BTreeSet<_>>()
+        };
+        fail(&upstream, 1, 0);
+        assert_eq!(asked(1), [2, 3].into(), "{balance:?}: two are enough");
+        upstream.servers()[1].set_checked(false, 1);
+        assert_eq!(asked(2), [3, 4].into(), "{balance:?}: one is not");
+        // All are out, and each was asked once.
+        fail(&upstream, 3, 2);
+        let mut attempts = Attempts::default();
+        while upstream.pick(&mut attempts, &key(b""), 3).is_ok() {}
+        assert_eq!(attempts.count, 3, "{balance:?}");
+        // Back, but not yet proved: that does not count.
+        upstream.servers()[1].set_checked(true, 4);
+        assert_eq!(asked(20_000), [1, 2, 3, 4].into(), "{balance:?}");
     }
 }
 

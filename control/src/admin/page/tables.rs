@@ -6,6 +6,7 @@ use headgate_api::{
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
+use crate::cmd::upstreams::About;
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -81,7 +82,7 @@ pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
     }
     html.raw("<h2>Upstreams</h2>");
     for upstream in upstreams {
-        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance).raw("</p>");
+        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&About(upstream).to_string()).raw("</p>");
         let heads =
             ["Server", "State", "Role", "Weight", "In flight", "Requests", "Failures", "Retries", "p50 ms", "p99 ms"];
         html.table(&heads, upstream.servers.iter().map(upstream_server)).raw("</section>");

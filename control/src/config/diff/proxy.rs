@@ -28,6 +28,7 @@ const UPSTREAM: &[Row<Upstream>] = &[
     ("http2", |u| u.http2.to_string()),
     ("keepalive", |u| u.keepalive.to_string()),
     ("queue", |u| queue(u.queue)),
+    ("backup_below", |u| u.backup_below.to_string()),
     ("retry.on", |u| retry_on(&u.retry)),
     ("retry.tries", |u| u.retry.tries.to_string()),
     ("retry.timeout", |u| show_duration(u.retry.timeout)),

@@ -110,6 +110,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         tls: None,
         http2: false,
         queue: None,
+        backup_below: 0,
     }
 }
 

@@ -14,7 +14,19 @@ use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static UPSTREAM: Keys = Keys {
-    supported: &["name", "balance", "hash", "keepalive", "retry", "tls", "http2", "queue", "check", "server"],
+    supported: &[
+        "name",
+        "balance",
+        "hash",
+        "keepalive",
+        "retry",
+        "tls",
+        "http2",
+        "queue",
+        "backup_below",
+        "check",
+        "server",
+    ],
     later: &[],
 };
 pub(in crate::config) static HASH: Keys = Keys { supported: &["key", "consistent"], later: &[] };
@@ -51,6 +63,7 @@ pub(in crate::config) struct Upstream {
     pub tls: Option<UpstreamTls>,
     pub http2: Field<bool>,
     pub queue: Option<Queue>,
+    pub backup_below: Field<u32>,
     pub check: Option<Check>,
     pub servers: Vec<UpstreamServer>,
 }
@@ -110,6 +123,7 @@ impl Upstream {
                 size: s.field("size", |v| v.integer(1..=1_000_000, "requests")),
                 timeout: s.field("timeout", |v| v.duration(TIMEOUT)),
             }),
+            backup_below: section.field("backup_below", |v| v.integer(COUNT, "servers")),
             check: section.section("check", &CHECK).map(|s| Check::read(&s)),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }

@@ -47,6 +47,12 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     } else if servers.iter().all(|server| server.backup || server.down) {
         findings.warning(&raw.place, Advice::NoPrimaries);
     }
+    let backup_below = raw.backup_below.set().map_or(0, |at| {
+        if at.value > 0 && servers.iter().all(|server| !server.backup) {
+            findings.warning(&at.place, Advice::NoBackups);
+        }
+        at.value
+    });
     let retry = raw.retry.map_or_else(Retry::default, retry);
     let At { value: name, place } = name?;
     if !known.names.insert(&name, &place, findings) {
@@ -58,7 +64,8 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
         Some(UpstreamCheck { upstream: name.clone(), server: server.address, check: check? })
     };
     known.checks.extend(servers.iter().zip(checks).filter_map(of_server));
-    Some(Upstream { name, balance, keepalive: raw.keepalive.or(KEEPALIVE) as usize, retry, servers, tls, http2, queue })
+    let keepalive = raw.keepalive.or(KEEPALIVE) as usize;
+    Some(Upstream { name, balance, keepalive, retry, backup_below, servers, tls, http2, queue })
 }
 
 fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings) -> Balance {
