@@ -93,6 +93,7 @@ fn every_part_of_the_node_is_there() {
         ("headgate_proxy_access_log_lines_total", &[("path", "/var/log/a")], 9.0),
         ("headgate_proxy_access_log_dropped_lines_total", &[("path", "/var/log/a")], 2.0),
         ("headgate_upstream_server_up", &[app, asked], 1.0),
+        ("headgate_upstream_server_weight_ratio", &[app, asked], 1.0),
         ("headgate_upstream_server_state", &[app, ("server", "10.0.0.2:8080"), ("state", "probing")], 1.0),
         ("headgate_upstream_server_requests_total", &[app, asked], 30.0),
         ("headgate_upstream_server_response_seconds_bucket", &[app, asked, ("le", "10")], 2.0),

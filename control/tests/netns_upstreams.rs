@@ -173,3 +173,25 @@ fn backups_join_when_primaries_become_too_few() {
     assert!(table.contains("app: round_robin; backups join below 2 primaries"), "{table}");
     bed.finish();
 }
+
+#[test]
+fn a_server_that_is_enabled_again_starts_slowly() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("slow-start");
+    let servers = [good(&topology, PRIMARY), good(&topology, SECOND)];
+    let bed = Bed::start(topology, &config("", &[(PRIMARY, "slow_start = \"1h\""), (SECOND, "")], ""));
+    assert_eq!(bed.count(PRIMARY, "weight_percent"), 100);
+    let address = at(PRIMARY).to_string();
+    for change in ["drain", "enable"] {
+        bed.daemon.run(&["server", "app", &address, change]).unwrap();
+    }
+    assert_eq!(bed.count(PRIMARY, "weight_percent"), 1);
+    let table = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(table.contains("1 (1%)"), "{table}");
+    assert!((0..50).all(|_| bed.get("/").status == 200));
+    let [slow, other] = servers.map(|server| server.requests().len());
+    assert!(slow <= 10 && other >= 40, "{slow} and {other} requests");
+    bed.finish();
+}

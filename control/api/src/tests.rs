@@ -144,6 +144,7 @@ fn upstreams_have_the_documented_shape() {
         address: addr("10.0.0.1:80"),
         backup: false,
         weight: 1,
+        weight_percent: 40,
         state,
         in_flight: 2,
         requests: 30,
@@ -166,10 +167,10 @@ fn upstreams_have_the_documented_shape() {
     assert_eq!(
         round_trip(&upstreams),
         json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","backup_below":2,"last_resorts":0,"servers":[
-            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"probing","in_flight":2,"requests":30,"failures":4,
+            {"address":"10.0.0.1:80","backup":false,"weight":1,"weight_percent":40,"state":"probing","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":{"p50":0.5,"p99":12.0},
                 "latency":{"count":3,"sum_s":0.25,"buckets":[{"le_s":0.1,"count":2}]}},
-            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"down","in_flight":2,"requests":30,"failures":4,
+            {"address":"10.0.0.1:80","backup":false,"weight":1,"weight_percent":40,"state":"down","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":null}]}]})
     );
 }

@@ -55,6 +55,9 @@ pub struct UpstreamServer {
     pub backup: bool,
     /// The weight in use.
     pub weight: u32,
+    /// The share of it that the server has got back so far; 100 but for slow start.
+    #[serde(default = "whole")]
+    pub weight_percent: u32,
     pub state: UpstreamState,
     /// Requests that it works on now.
     pub in_flight: u64,
@@ -71,6 +74,10 @@ pub struct UpstreamServer {
     /// The same as a distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Histogram>,
+}
+
+fn whole() -> u32 {
+    100
 }
 
 /// What a health check says of a server.

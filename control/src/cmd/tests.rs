@@ -245,6 +245,7 @@ fn upstreams_table() {
         address: address.parse().unwrap(),
         backup: state == UpstreamState::Drain,
         weight: 1,
+        weight_percent: if state == UpstreamState::Up { 25 } else { 100 },
         state,
         in_flight: 3,
         requests,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{CheckState, Request, Response, Upstream, UpstreamQueue, UpstreamState, Upstreams};
+use headgate_api::{
+    CheckState, Request, Response, ServerCheck, Upstream, UpstreamQueue, UpstreamServer, UpstreamState, Upstreams,
+};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -92,6 +94,24 @@ impl fmt::Display for About<'_> {
     }
 }
 
+/// With what slow start leaves of it.
+pub(crate) fn weight(server: &UpstreamServer) -> String {
+    match server.weight_percent {
+        100 => server.weight.to_string(),
+        percent => format!("{} ({percent}%)", server.weight),
+    }
+}
+
+/// What the check of a server says: `up` or `down: connection refused`.
+pub(crate) fn check(check: &ServerCheck) -> String {
+    match (check.state, &check.reason) {
+        (CheckState::Down, Some(reason)) => format!("down: {reason}"),
+        (CheckState::Down, None) => "down".to_owned(),
+        (CheckState::Up, _) => "up".to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
 impl Report {
     fn servers(&self, upstream: &Upstream) -> Table {
         let columns = vec![
@@ -114,7 +134,7 @@ impl Report {
             let name = format!("{}{}", server.address, if server.backup { " (backup)" } else { "" });
             table.row(vec![
                 name.into(),
-                server.weight.into(),
+                weight(server).into(),
                 state(server.state),
                 short(server.in_flight).into(),
                 short(server.requests).into(),

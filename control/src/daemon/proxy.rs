@@ -257,6 +257,7 @@ fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {
         address: server.address(),
         backup: server.is_backup(),
         weight: server.weight(),
+        weight_percent: server.share_percent(now),
         state: state(server.state(now)),
         in_flight: server.in_flight().into(),
         requests: server.requests(),

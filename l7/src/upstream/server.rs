@@ -90,6 +90,11 @@ impl Server {
         self.config.weight
     }
 
+    /// Of its share of requests so much, in percent: all of it but in its slow start.
+    pub fn share_percent(&self, now: u64) -> u32 {
+        (self.share(now) * 100 / WHOLE) as u32
+    }
+
     pub fn is_backup(&self) -> bool {
         self.config.backup
     }
