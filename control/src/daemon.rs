@@ -86,7 +86,8 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         .enable_all()
         .build()
         .context("cannot start the control thread")?;
-    runtime.block_on(async {
+    // Health checks are tasks that stay in this thread.
+    tokio::task::LocalSet::new().block_on(&runtime, async {
         // First of all: a signal that comes during the start is obeyed after it, instead of ending us halfway.
         let mut signals = Signals::listen()?;
         let mut daemon = Daemon::start(options, loaded, log).await?;

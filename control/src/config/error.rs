@@ -192,10 +192,6 @@ pub enum Advice {
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]
     NoRoutes,
-    #[error(
-        "checks are made without TLS, which the servers of this upstream speak: use type = \"tcp\" or a port without"
-    )]
-    CheckWithoutTls,
     #[error("ignored: the route does not go to an upstream")]
     NotProxied,
     #[error("request_headers and rewrite are ignored: the route does not go to an upstream")]

@@ -4,6 +4,7 @@ mod listeners;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -18,7 +19,7 @@ use headgate_l7::worker::Pool;
 
 use crate::config::model::{self, UpstreamCheck, Workers, balance_word};
 use crate::health::machine::Verdict;
-use crate::health::{Health, Wanted};
+use crate::health::{Health, Subject, Wanted};
 
 /// Without listeners there is no pool.
 #[derive(Debug, Default)]
@@ -65,7 +66,8 @@ impl Proxy {
         let wanted = self.checks.iter().filter_map(|check| {
             let upstream = snapshot.upstreams.iter().find(|known| known.config().name == check.upstream)?;
             let server = upstream.servers().iter().find(|known| known.address() == check.server)?;
-            Some(Wanted { server: Arc::clone(server), check: Arc::clone(&check.check) })
+            let subject = Checked { upstream: check.upstream.clone(), server: Arc::clone(server) };
+            Some(Wanted { subject: Rc::new(subject), check: Arc::clone(&check.check) })
         });
         self.health.apply(wanted.collect());
     }
@@ -90,11 +92,11 @@ impl Proxy {
     fn checked(&self, upstream: &str, server: &Server, now: u64) -> Option<api::ServerCheck> {
         let known = |check: &&UpstreamCheck| check.upstream == upstream && check.server == server.address();
         let check = self.checks.iter().find(known)?;
-        let status = self.health.status(server, &check.check)?;
+        let status = self.health.status(&checked_id(upstream, server))?;
         let state = match status.verdict {
-            None => api::CheckState::Unknown,
-            Some(Verdict::Up) => api::CheckState::Up,
-            Some(Verdict::Down) => api::CheckState::Down,
+            Verdict::Up if !status.known => api::CheckState::Unknown,
+            Verdict::Up => api::CheckState::Up,
+            Verdict::Down => api::CheckState::Down,
         };
         let since_s = now.saturating_sub(status.since) / 1000;
         Some(api::ServerCheck { check: check.check.kind.to_string(), state, since_s, reason: status.reason })
@@ -215,6 +217,31 @@ impl Proxy {
             pool.stop();
         }
     }
+}
+
+/// A server of an upstream, as a subject of checks.
+#[derive(Debug)]
+struct Checked {
+    upstream: String,
+    server: Arc<Server>,
+}
+
+impl Subject for Checked {
+    fn id(&self) -> String {
+        checked_id(&self.upstream, &self.server)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    fn tell(&self, up: bool, now: u64) {
+        self.server.set_checked(up, now);
+    }
+}
+
+fn checked_id(upstream: &str, server: &Server) -> String {
+    format!("upstream {upstream}, server {}", server.address())
 }
 
 /// All cores that this process may use, or those that are named.

@@ -10,7 +10,9 @@ use crate::config::reader::{Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static CHECK: Keys = Keys {
-    supported: &["type", "interval", "timeout", "rise", "fall", "port", "method", "path", "host", "status", "body"],
+    supported: &[
+        "type", "interval", "timeout", "rise", "fall", "start", "port", "method", "path", "host", "status", "body",
+    ],
     later: &[],
 };
 
@@ -30,6 +32,8 @@ pub(in crate::config) struct Check {
     pub timeout: Field<Duration>,
     pub rise: Field<u32>,
     pub fall: Field<u32>,
+    /// Whether a server is taken for up at first.
+    pub start: Field<bool>,
     pub port: Field<u16>,
     pub method: Field<String>,
     pub path: Field<String>,
@@ -66,6 +70,7 @@ impl Check {
             timeout: section.field("timeout", |v| v.duration(TIMEOUT)),
             rise: section.field("rise", |v| v.integer(IN_A_ROW, "checks")),
             fall: section.field("fall", |v| v.integer(IN_A_ROW, "checks")),
+            start: section.field("start", |v| v.choice(&[("up", Some(true)), ("down", Some(false))])),
             port: section.field("port", |v| v.integer(1..=u16::MAX, "")),
             method: section.field("method", |v| v.parse("a method", text::method)),
             path: section.field("path", |v| v.parse("a path such as \"/healthz\"", text::check_path)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
-use super::check::{check, of_server};
+use super::check::{Speech, check, of_server};
 use super::tls::connector;
 use super::{Known, KnownUpstream};
 use crate::config::error::{Advice, Findings, Problem};
@@ -32,14 +32,13 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let balance = balance(raw.balance, raw.hash, findings);
     let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
     let http2 = raw.http2.or(false);
-    let with_tls = raw.tls.is_some();
     let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
-    let of_all = raw.check.and_then(|raw| check(raw, with_tls, findings));
-    let (servers, checks): (Vec<_>, Vec<_>) = servers(raw.servers, default_port, balance, findings, |own| {
-        of_server(own, of_all.as_ref(), with_tls, findings)
-    })
-    .into_iter()
-    .unzip();
+    let speech = Speech { tls: tls.clone(), http2 };
+    let of_all = raw.check.and_then(|raw| check(raw, &speech, findings));
+    let (servers, checks): (Vec<_>, Vec<_>) =
+        servers(raw.servers, default_port, balance, findings, |own| of_server(own, of_all.as_ref(), &speech, findings))
+            .into_iter()
+            .unzip();
     let queue =
         raw.queue.map(|raw| Queue { size: raw.size.or(QUEUE_SIZE) as usize, timeout: raw.timeout.or(QUEUE_TIMEOUT) });
     if servers.is_empty() {
