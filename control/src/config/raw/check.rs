@@ -26,6 +26,7 @@ pub(in crate::config) enum CheckWord {
     Http,
 }
 
+#[derive(Clone)]
 pub(in crate::config) struct Check {
     pub kind: Field<CheckWord>,
     pub interval: Field<Duration>,
@@ -77,6 +78,26 @@ impl Check {
             host: section.field("host", |v| v.parse("a host", text::check_host)),
             status: section.field("status", |v| v.parse("statuses such as \"200-299,301\"", text::statuses)),
             body: section.field("body", pattern),
+        }
+    }
+}
+
+impl Check {
+    /// With the keys of `base` where it has none.
+    pub fn over(self, base: &Self) -> Self {
+        Self {
+            kind: self.kind.over(&base.kind),
+            interval: self.interval.over(&base.interval),
+            timeout: self.timeout.over(&base.timeout),
+            rise: self.rise.over(&base.rise),
+            fall: self.fall.over(&base.fall),
+            start: self.start.over(&base.start),
+            port: self.port.over(&base.port),
+            method: self.method.over(&base.method),
+            path: self.path.over(&base.path),
+            host: self.host.over(&base.host),
+            status: self.status.over(&base.status),
+            body: self.body.over(&base.body),
         }
     }
 }

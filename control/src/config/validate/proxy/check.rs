@@ -43,16 +43,22 @@ pub(super) fn check(raw: raw::check::Check, speech: &Speech, findings: &Findings
     Some(Arc::new(Check { kind, interval, timeout, rise, fall, port, starts_up }))
 }
 
-/// The check of one server: its own, none, or that of the upstream.
+/// The check of one server: its own, with the keys of the upstream's where it has none; none; or that of the upstream.
 pub(super) fn of_server(
     raw: Field<raw::check::ServerCheck>,
-    of_upstream: Option<&Arc<Check>>,
+    of_upstream: Option<&(raw::check::Check, Option<Arc<Check>>)>,
     speech: &Speech,
     findings: &Findings,
 ) -> Option<Arc<Check>> {
     match raw.set().map(|at| at.value) {
-        None => of_upstream.map(Arc::clone),
+        None => of_upstream.and_then(|(_, check)| check.clone()),
         Some(raw::check::ServerCheck::Off) => None,
-        Some(raw::check::ServerCheck::Own(own)) => check(*own, speech, findings),
+        Some(raw::check::ServerCheck::Own(own)) => {
+            let own = match of_upstream {
+                Some((base, _)) => own.over(base),
+                None => *own,
+            };
+            check(own, speech, findings)
+        }
     }
 }

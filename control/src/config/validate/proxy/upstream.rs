@@ -34,7 +34,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let http2 = raw.http2.or(false);
     let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
     let speech = Speech { tls: tls.clone(), http2 };
-    let of_all = raw.check.and_then(|raw| check(raw, &speech, findings));
+    let of_all = raw.check.map(|raw| (raw.clone(), check(raw, &speech, findings)));
     let (servers, checks): (Vec<_>, Vec<_>) =
         servers(raw.servers, default_port, balance, findings, |own| of_server(own, of_all.as_ref(), &speech, findings))
             .into_iter()
