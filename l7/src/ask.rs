@@ -21,6 +21,8 @@ const AGENT: &str = "headgate-check";
 #[derive(Debug, Clone, Copy)]
 pub struct To<'a> {
     pub address: SocketAddr,
+    /// The host name that the address was found by.
+    pub host: Option<&'a str>,
     pub tls: Option<&'a Connector>,
     /// With TLS the server has to offer it.
     pub http2: bool,
@@ -75,7 +77,7 @@ pub async fn reach(address: SocketAddr) -> Result<(), AskError> {
 pub async fn ask(to: &To<'_>, question: &Question<'_>) -> Result<Answer, AskError> {
     let mut stream = Stream::connect(to.address).await?;
     if let Some(tls) = to.tls {
-        let session = tls.session(to.address.ip()).map_err(io::Error::other)?;
+        let session = tls.session(to.host, to.address.ip()).map_err(io::Error::other)?;
         stream = stream.secure(session.into(), Buffer::default()).await?;
     }
     if !to.http2 {

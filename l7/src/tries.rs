@@ -132,9 +132,10 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
 }
 
 /// Where the picked server is and how it is spoken to.
-pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
+pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'a>) -> To<'a> {
     let config = upstream.config();
-    To { address: pick.server().address(), tls: config.tls.as_ref(), http2: config.http2, keepalive: config.keepalive }
+    let (server, tls) = (pick.server(), config.tls.as_ref());
+    To { address: server.address(), host: server.host(), tls, http2: config.http2, keepalive: config.keepalive }
 }
 
 /// What the log says of a request that no server was found for.

@@ -1,7 +1,7 @@
 //! The answer of `headgate upstreams`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub struct Upstream {
     /// Requests that went to a server that is out, because all are.
     #[serde(default)]
     pub last_resorts: u64,
+    /// The host names that servers are given by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<UpstreamName>,
     pub servers: Vec<UpstreamServer>,
 }
 
@@ -48,10 +51,24 @@ pub struct UpstreamQueue {
     pub refused: u64,
 }
 
+/// A host name; each of its addresses is a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamName {
+    /// As it is written.
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
+    /// Why the last lookup has failed, if it has; the addresses are of an earlier one then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// A server of an upstream. Counters are since the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamServer {
     pub address: SocketAddr,
+    /// The host name that the address was found by, as it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub backup: bool,
     /// The weight in use.
     pub weight: u32,

@@ -243,6 +243,7 @@ fn status_without_a_data_plane() {
 fn upstreams_table() {
     let server = |address: &str, state, requests, latency_ms| UpstreamServer {
         address: address.parse().unwrap(),
+        name: (state == UpstreamState::Down).then(|| "app.internal:8080".to_owned()),
         backup: state == UpstreamState::Drain,
         weight: 1,
         weight_percent: if state == UpstreamState::Up { 25 } else { 100 },
@@ -266,6 +267,7 @@ fn upstreams_table() {
         queue: None,
         backup_below: 0,
         last_resorts: 0,
+        names: vec![],
         servers,
     };
     let report = |upstreams| upstreams::Report { upstreams: Upstreams::new(upstreams), paint: PLAIN }.to_string();

@@ -61,6 +61,10 @@ impl fmt::Display for Report {
             }
             writeln!(f, "{}: {}", upstream.name, About(upstream))?;
             write!(f, "{}", self.servers(upstream))?;
+            for name in &upstream.names {
+                let Some(error) = &name.error else { continue };
+                writeln!(f, "{}: cannot be resolved, {} addresses: {error}", name.name, name.addresses.len())?;
+            }
             for server in &upstream.servers {
                 let Some(check) = server.check.as_ref().filter(|check| check.state == CheckState::Down) else {
                     continue;
@@ -91,6 +95,14 @@ impl fmt::Display for About<'_> {
             write!(f, "; {} requests while all servers were out", upstream.last_resorts)?;
         }
         Ok(())
+    }
+}
+
+/// Its address, and the host name that this was found by.
+pub(crate) fn title(server: &UpstreamServer) -> String {
+    match &server.name {
+        Some(name) => format!("{} {name}", server.address),
+        None => server.address.to_string(),
     }
 }
 
@@ -131,7 +143,7 @@ impl Report {
                 Some(latency) => [latency.p50, latency.p99].map(|time| format!("{time:.1}")),
                 None => ["-".to_owned(), "-".to_owned()],
             };
-            let name = format!("{}{}", server.address, if server.backup { " (backup)" } else { "" });
+            let name = format!("{}{}", title(server), if server.backup { " (backup)" } else { "" });
             table.row(vec![
                 name.into(),
                 weight(server).into(),

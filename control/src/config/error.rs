@@ -188,6 +188,8 @@ pub enum Advice {
     HashIgnored,
     #[error("ignored: no server of the upstream is a backup")]
     NoBackups,
+    #[error("ignored: no server of the upstream has a host name")]
+    NoHostNames,
     #[error("no route uses upstream {0}")]
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]

@@ -80,14 +80,17 @@ fn a_server_changes_single_keys_of_its_upstreams_check() {
                 [[upstream.server]]\naddress = \"10.0.0.3\"\ncheck = { type = \"tcp\" }\n\
                 [[upstream.server]]\naddress = \"10.0.0.4\"\ncheck = false\n";
     let model = good(text).model;
-    let checks: Vec<_> =
-        model.proxy().checks().iter().map(|known| format!("{} {}", known.server.ip(), known.check)).collect();
+    let servers = &model.proxy().config().upstreams[0].servers;
+    let check = |server: &headgate_l7::config::Server| {
+        Some(format!("{} {}", server.address, model.proxy().check("app", server)?))
+    };
+    let checks: Vec<_> = servers.iter().filter_map(check).collect();
     assert_eq!(
         checks,
         [
-            "10.0.0.1 http GET /up 200-299 every 3s within 1s, rise 1, fall 5",
-            "10.0.0.2 http GET /up 200-299 port 81 every 3s within 1s, rise 1, fall 1, down at first",
-            "10.0.0.3 tcp every 3s within 1s, rise 1, fall 5",
+            "10.0.0.1:80 http GET /up 200-299 every 3s within 1s, rise 1, fall 5",
+            "10.0.0.2:80 http GET /up 200-299 port 81 every 3s within 1s, rise 1, fall 1, down at first",
+            "10.0.0.3:80 tcp every 3s within 1s, rise 1, fall 5",
         ]
     );
 }

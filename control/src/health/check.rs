@@ -43,6 +43,8 @@ pub struct Http {
     pub status: Vec<RangeInclusive<u16>>,
     /// Found somewhere in the first 64 KiB of the body.
     pub body: Option<Pattern>,
+    /// The host name that the server's address was found by.
+    pub found_by: Option<String>,
     pub tls: Option<Connector>,
     pub http2: bool,
 }

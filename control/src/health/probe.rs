@@ -22,7 +22,7 @@ async fn ask_http(target: SocketAddr, http: &Http) -> Result<(), String> {
     let authority = http.host.clone().unwrap_or_else(|| target.to_string());
     let most = if http.body.is_some() { BODY } else { 0 };
     let question = Question { method: &http.method, path: &http.path, authority: &authority, most };
-    let to = To { address: target, tls: http.tls.as_ref(), http2: http.http2 };
+    let to = To { address: target, host: http.found_by.as_deref(), tls: http.tls.as_ref(), http2: http.http2 };
     let answer = ask(&to, &question).await.map_err(|error| error.to_string())?;
     if !http.status.iter().any(|range| range.contains(&answer.status)) {
         return Err(format!("status {}", answer.status));

@@ -22,7 +22,7 @@ fn ask_for(method: &str, most: usize, says: &'static [&'static str]) -> (Result<
         String::from_utf8(head).unwrap()
     });
     let question = Question { method, path: "/healthz?a", authority: "app.test:80", most };
-    let answer = run(ask(&To { address, tls: None, http2: false }, &question));
+    let answer = run(ask(&To { address, host: None, tls: None, http2: false }, &question));
     (answer, server.join().unwrap())
 }
 
@@ -83,7 +83,7 @@ fn servers_of_http2_are_asked_too() {
             }
         });
         let question = Question { method: "GET", path: "/healthz", authority: "app.test", most: 20 };
-        ask(&To { address, tls: None, http2: true }, &question).await
+        ask(&To { address, host: None, tls: None, http2: true }, &question).await
     });
     assert_eq!(answer.unwrap(), Answer { status: 201, body: b"http://app.test/heal".to_vec() });
 }

@@ -78,6 +78,8 @@ pub struct Retry {
 pub struct Server {
     /// As it is written in the file; names the server, also for consistent hashing.
     pub name: String,
+    /// The host name that the address was found by, if it was. The name that its certificate has to have, unless the upstream says otherwise.
+    pub host: Option<String>,
     pub address: SocketAddr,
     pub weight: u32,
     /// Failures within `fail_timeout` that take it out; 0 = never.

@@ -78,8 +78,17 @@ impl Server {
         Self { config: config.clone(), max_fails, record, queue }
     }
 
+    pub fn config(&self) -> &config::Server {
+        &self.config
+    }
+
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// The host name that it was found by.
+    pub fn host(&self) -> Option<&str> {
+        self.config.host.as_deref()
     }
 
     pub fn address(&self) -> SocketAddr {

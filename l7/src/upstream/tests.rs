@@ -8,6 +8,7 @@ const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 pub fn server(port: u16) -> config::Server {
     config::Server {
         name: format!("127.0.0.1:{port}"),
+        host: None,
         address: ([127, 0, 0, 1], port).into(),
         weight: 1,
         max_fails: 1,

@@ -16,6 +16,8 @@ const BYTES: Metric = counter("headgate_proxy_bytes_total", "Bytes from and to c
 const SECONDS: Metric =
     histogram("headgate_proxy_request_seconds", "From the first byte of a request to the end of its response.");
 const UPSTREAM: Metric = gauge("headgate_upstream_info", "An upstream as it is configured.");
+const RESOLVED: Metric =
+    gauge("headgate_upstream_name_resolved", "Whether the last lookup of a server's host name found addresses.");
 const RATIO: Metric =
     gauge("headgate_upstream_server_weight_ratio", "The share of its weight that a server has: below 1 in slow start.");
 const CHECK: Metric = gauge("headgate_upstream_server_check_up", "Whether a server passes its check.");
@@ -97,6 +99,12 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
         for upstream in upstreams {
             family.sample(&[("upstream", &upstream.name)], number(upstream));
         }
+    }
+    let mut family = out.family(RESOLVED);
+    for (upstream, name) in
+        upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)))
+    {
+        family.sample(&[("upstream", &upstream.name), ("name", &name.name)], name.error.is_none());
     }
     for (metric, number) in NUMBERS {
         let mut family = out.family(metric);

@@ -6,7 +6,7 @@ use headgate_api::{
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
-use crate::cmd::upstreams::{About, check, weight};
+use crate::cmd::upstreams::{About, check, title, weight};
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -108,7 +108,7 @@ fn upstream_server(server: &UpstreamServer) -> Vec<Cell> {
     };
     let millis = |value: Option<f64>| Cell::Number(value.map_or("-".to_owned(), |value| format!("{value:.2}")));
     vec![
-        Cell::text(server.address),
+        Cell::text(title(server)),
         Cell::Badge(server.state.to_string(), mood),
         Cell::text(server.check.as_ref().map_or("-".to_owned(), check)),
         Cell::text(if server.backup { "backup" } else { "primary" }),

@@ -92,6 +92,7 @@ impl Lane for PoolLane {
 fn upstream(lane: usize, server: SocketAddr) -> Upstream {
     let server = Server {
         name: server.to_string(),
+        host: None,
         address: server,
         weight: 1,
         max_fails: 1,

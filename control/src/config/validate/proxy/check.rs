@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use headgate_l7::config::Server;
 use headgate_l7::tls::Connector;
 
 use crate::config::error::Findings;
@@ -31,6 +32,7 @@ pub(super) fn check(raw: raw::check::Check, speech: &Speech, findings: &Findings
         host: raw.host.set().map(|at| at.value),
         status: raw.status.or(vec![200..=299]),
         body: raw.body.set().map(|at| at.value),
+        found_by: None,
         tls: speech.and_then(|speech| speech.tls.clone()),
         http2: speech.is_some_and(|speech| speech.http2),
     };
@@ -60,5 +62,17 @@ pub(super) fn of_server(
             };
             check(own, speech, findings)
         }
+    }
+}
+
+/// A check of a server with a host name: it is asked for by that name, whatever its address.
+pub(super) fn of_name(check: Arc<Check>, server: &Server) -> Arc<Check> {
+    match (&check.kind, &server.host) {
+        (Kind::Http(http), Some(host)) => {
+            let asked_for = http.host.clone().or_else(|| Some(server.name.clone()));
+            let http = Http { host: asked_for, found_by: Some(host.clone()), ..(**http).clone() };
+            Arc::new(Check { kind: Kind::Http(Box::new(http)), ..(*check).clone() })
+        }
+        _ => check,
     }
 }
