@@ -86,7 +86,8 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         .enable_all()
         .build()
         .context("cannot start the control thread")?;
-    runtime.block_on(async {
+    // Health checks are tasks that stay in this thread.
+    let ended = tokio::task::LocalSet::new().block_on(&runtime, async {
         // First of all: a signal that comes during the start is obeyed after it, instead of ending us halfway.
         let mut signals = Signals::listen()?;
         let mut daemon = Daemon::start(options, loaded, log).await?;
@@ -94,8 +95,10 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         let worked = daemon.serve(&mut signals, options.drain).await;
         daemon.stop().await;
         worked
-    })?;
-    Ok(())
+    });
+    // A lookup of a host name may go on for long, and nobody waits for it any more.
+    runtime.shutdown_background();
+    Ok(ended?)
 }
 
 struct Daemon {
@@ -126,6 +129,8 @@ enum Event {
     Call(Call),
     Network,
     Resolve(Resolve),
+    /// A host name of a server has other addresses.
+    Names,
     Tick,
 }
 
@@ -182,6 +187,7 @@ impl Daemon {
         // The addresses just added decide which services are local; without them the first snapshot would be an empty one.
         self.await_addresses().await;
         self.follow_admin().await?;
+        self.proxy.resolve(self.model.proxy()).await;
         self.apply()
     }
 
@@ -223,6 +229,9 @@ impl Daemon {
                 }
                 Event::Network => self.network_changed(),
                 Event::Resolve(wanted) => self.resolve(wanted).await,
+                // Who is stopping opens nothing any more.
+                Event::Names if self.draining.is_some() => {}
+                Event::Names => self.proxy.follow_names(),
                 Event::Tick => self.tick().await?,
             }
             if self.is_drained() {
@@ -244,6 +253,7 @@ impl Daemon {
             Some(call) = self.server.next() => Event::Call(call),
             Ok(()) = self.state.changed() => Event::Network,
             Some(wanted) = requests => Event::Resolve(wanted),
+            () = self.proxy.renamed() => Event::Names,
             _ = tick.tick() => Event::Tick,
             // Last: whoever reaches the endpoint can ask without end, and must not keep the daemon from its work.
             Some(call) = self.admin.next() => Event::Call(call),

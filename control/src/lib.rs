@@ -5,6 +5,8 @@
 //! * [`compile`]: both together as the data plane wants them
 //! * [`cmd`]: the subcommands, one file each
 //! * [`socket`]: the control socket, both ends
+//! * [`health`]: whether servers work
+//! * [`names`]: the addresses of host names
 //! * [`admin`]: metrics, health and the status page over HTTP
 //! * [`daemon`]: what `headgate run` runs
 //! * [`logging`]: where messages go
@@ -18,5 +20,6 @@ pub mod config;
 pub mod daemon;
 pub mod health;
 pub mod logging;
+pub mod names;
 pub mod netlink;
 pub mod socket;

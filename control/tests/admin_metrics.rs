@@ -29,7 +29,9 @@ fn overview() -> Overview {
                 "failures": 2, "retries": 1, "latency_ms": null, "latency": latency})
         };
         let servers = [server("10.0.0.1:8080", "up", &asked), server("10.0.0.2:8080", "probing", &json!(null))];
-        json!({"name": name, "balance": "ewma", "servers": servers})
+        let names =
+            json!([{"name": "a.test", "addresses": ["10.0.0.1"]}, {"name": "b.test", "addresses": [], "error": "no"}]);
+        json!({"name": name, "balance": "ewma", "names": names, "servers": servers})
     };
     let interface = |name: &str| json!({"name": name, "mode": "native", "queues": 2, "mtu": 1500, "present": true});
     let worker = |id: u32| json!({"id": id, "core": id + 2, "received": 10, "transmitted": 9, "to_kernel": 1});
@@ -93,6 +95,8 @@ fn every_part_of_the_node_is_there() {
         ("headgate_proxy_access_log_lines_total", &[("path", "/var/log/a")], 9.0),
         ("headgate_proxy_access_log_dropped_lines_total", &[("path", "/var/log/a")], 2.0),
         ("headgate_upstream_server_up", &[app, asked], 1.0),
+        ("headgate_upstream_name_resolved", &[app, ("name", "b.test")], 0.0),
+        ("headgate_upstream_server_weight_ratio", &[app, asked], 1.0),
         ("headgate_upstream_server_state", &[app, ("server", "10.0.0.2:8080"), ("state", "probing")], 1.0),
         ("headgate_upstream_server_requests_total", &[app, asked], 30.0),
         ("headgate_upstream_server_response_seconds_bucket", &[app, asked, ("le", "10")], 2.0),

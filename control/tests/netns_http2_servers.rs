@@ -195,5 +195,14 @@ fn nginx_is_spoken_to_over_tls() {
     assert!(bed.daemon.reload(&text(SECOND)).unwrap().status.success());
     assert_eq!(bed.get("/").status, 502);
     assert!(bed.daemon.log().contains("no TLS with this server"), "{}", bed.daemon.log());
+    // Checks speak as requests do.
+    let check = "check = { type = \"http\", interval = \"100ms\", start = \"down\", body = \"^HTTP/2.0 GET\" }";
+    let both =
+        config(&format!("http2 = true\ntls = {{ verify = false }}\n{check}"), &[(PRIMARY, ""), (SECOND, "")], "");
+    assert!(bed.daemon.reload(&both).unwrap().status.success());
+    wait_for(PATIENCE, "one passes", || bed.state(PRIMARY) == "up").unwrap();
+    let failing = || bed.server(SECOND)["check"]["reason"] != "not checked so far";
+    wait_for(PATIENCE, "the other has been asked", failing).unwrap();
+    assert_eq!((bed.state(SECOND).as_str(), bed.get("/").status), ("down", 200));
     bed.finish();
 }

@@ -217,7 +217,7 @@ fn servers_are_spoken_to_with_tls_and_have_to_be_who_they_should() {
         return;
     }
     let topology = namespace("tlsserver");
-    let names = [("app", "DNS:app.test,IP:127.0.0.1"), ("own", "DNS:own")];
+    let names = [("app", "DNS:app.test,DNS:localhost,IP:127.0.0.1"), ("own", "DNS:own")];
     let home = certificates(topology.director(), &names);
     let _nginx = nginx(topology.director(), &home);
     let _backup = Server::start(&topology, BACKUP, |_, _| reply("no TLS here"));
@@ -246,5 +246,21 @@ fn servers_are_spoken_to_with_tls_and_have_to_be_who_they_should() {
         assert_eq!(bed.get("/").status, expected, "{tls}");
     }
     assert!(bed.daemon.log().contains("no TLS with this server"), "{}", bed.daemon.log());
+    let named = text(&ca).replace(&at(PRIMARY).to_string(), "localhost:9001");
+    assert!(bed.daemon.reload(&named).unwrap().status.success());
+    assert_eq!(bed.get("/").text(), "localhost NONE . 1", "by the name that its address was found by");
+    // Checks speak as requests do.
+    let checked = |ca: &str| {
+        let check = "check = { type = \"http\", interval = \"100ms\", fall = 1, start = \"down\", body = \" NONE \" }";
+        text(&format!("ca = \"{home}/{ca}.pem\""))
+            .replace("[[upstream.server]]\n", &format!("{check}\n[[upstream.server]]\n"))
+    };
+    assert!(bed.daemon.reload(&checked("ca")).unwrap().status.success());
+    wait_for(PATIENCE, "nginx passes", || bed.state(PRIMARY) == "up").unwrap();
+    assert_eq!(bed.server(PRIMARY)["check"]["state"], "up");
+    assert!(bed.daemon.reload(&checked("own")).unwrap().status.success());
+    wait_for(PATIENCE, "a stranger does not", || bed.state(PRIMARY) == "down").unwrap();
+    let reason = bed.server(PRIMARY)["check"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("invalid peer certificate"), "{reason}");
     bed.finish();
 }

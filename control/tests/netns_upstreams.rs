@@ -1,4 +1,4 @@
-//! Upstreams: the queue, active checks.
+//! Upstreams: the queue, active checks, when backups join.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use common::PATIENCE;
-use common::proxy::{Bed, PRIMARY, SECOND, Server, config, good, namespace, status};
+use common::proxy::{BACKUP, Bed, PRIMARY, SECOND, Server, at, config, good, namespace, status};
 use headgate_testbed::{Topology, privileged, wait_for};
 
 /// A server that answers once the gate is open.
@@ -98,7 +98,7 @@ fn a_server_that_fails_its_check_is_out_before_a_request_finds_out() {
     let (first, well) = checked(&topology, PRIMARY);
     let (_second, _) = checked(&topology, SECOND);
     let check = "check = { type = \"http\", path = \"/healthz\", interval = \"100ms\", timeout = \"1s\", fall = 2 }";
-    let text = config(check, &[(PRIMARY, ""), (SECOND, "check = { type = \"tcp\", interval = \"100ms\" }")], "");
+    let text = config(check, &[(PRIMARY, ""), (SECOND, "check = { type = \"tcp\" }")], "");
     let bed = Bed::start(topology, &text);
     let says = |port: u16| bed.server(port)["check"]["state"].as_str().unwrap().to_owned();
     wait_for(PATIENCE, "both pass", || says(PRIMARY) == "up" && says(SECOND) == "up").unwrap();
@@ -151,5 +151,47 @@ fn a_check_looks_at_the_body_and_notices_a_server_that_is_gone() {
     wait_for(PATIENCE, "it is not", || check(PRIMARY) == ("down".into(), "the body does not match".into())).unwrap();
     // None passes: requests are answered with 502, as both are known not to work.
     assert_eq!(bed.ask("GET", b"").0, 502);
+    bed.finish();
+}
+
+#[test]
+fn backups_join_when_primaries_become_too_few() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("backup-below");
+    let backup = good(&topology, BACKUP);
+    let _servers = [good(&topology, PRIMARY), good(&topology, SECOND)];
+    let servers = [(PRIMARY, ""), (SECOND, ""), (BACKUP, "backup = true")];
+    let bed = Bed::start(topology, &config("backup_below = 2", &servers, ""));
+    assert!((0..6).all(|_| bed.get("/").text() != "9003") && backup.requests().is_empty());
+    bed.daemon.run(&["server", "app", &at(PRIMARY).to_string(), "drain"]).unwrap();
+    let mut answers: Vec<_> = (0..6).map(|_| bed.get("/").text()).collect();
+    answers.sort();
+    assert_eq!(answers, ["9002", "9002", "9002", "9003", "9003", "9003"]);
+    let table = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(table.contains("app: round_robin; backups join below 2 primaries"), "{table}");
+    bed.finish();
+}
+
+#[test]
+fn a_server_that_is_enabled_again_starts_slowly() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("slow-start");
+    let servers = [good(&topology, PRIMARY), good(&topology, SECOND)];
+    let bed = Bed::start(topology, &config("", &[(PRIMARY, "slow_start = \"1h\""), (SECOND, "")], ""));
+    assert_eq!(bed.count(PRIMARY, "weight_percent"), 100);
+    let address = at(PRIMARY).to_string();
+    for change in ["drain", "enable"] {
+        bed.daemon.run(&["server", "app", &address, change]).unwrap();
+    }
+    assert_eq!(bed.count(PRIMARY, "weight_percent"), 1);
+    let table = bed.daemon.run(&["upstreams"]).unwrap();
+    assert!(table.contains("1 (1%)"), "{table}");
+    assert!((0..50).all(|_| bed.get("/").status == 200));
+    let [slow, other] = servers.map(|server| server.requests().len());
+    assert!(slow <= 10 && other >= 40, "{slow} and {other} requests");
     bed.finish();
 }

@@ -43,6 +43,8 @@ pub struct Server {
 #[derive(Debug, Clone, Copy)]
 pub struct To<'a> {
     pub address: SocketAddr,
+    /// The host name that the address was found by.
+    pub host: Option<&'a str>,
     pub tls: Option<&'a Connector>,
     /// Whether it speaks HTTP/2.
     pub http2: bool,
@@ -82,7 +84,7 @@ impl To<'_> {
     }
 
     async fn secure(&self, stream: Stream, tls: &Connector) -> io::Result<Stream> {
-        let session = tls.session(self.address.ip()).map_err(io::Error::other)?;
+        let session = tls.session(self.host, self.address.ip()).map_err(io::Error::other)?;
         Box::pin(stream.secure(session.into(), Buffer::default())).await.inspect_err(|error| {
             tracing::warn!(server = %self.address, "no TLS with this server: {error}");
         })

@@ -18,6 +18,7 @@ mod message;
 mod outbound;
 
 pub use inbound::serve;
+pub use io::Io;
 pub use outbound::Sessions;
 
 /// What a client sends first (RFC 9113 section 3.4).

@@ -12,6 +12,7 @@
 //! * `http2`: HTTP/2, each stream of which becomes a message of HTTP/1 on a connection within the thread
 //! * [`upstream`]: servers, what is known of them, and the choice among them
 //! * [`failover`]: what follows a failed try
+//! * [`ask`]: one question to a server, for health checks
 //! * [`tls`]: certificates and keys
 //! * `files`: answers from the disk
 //! * [`counters`], [`log`]: what is told of requests; [`account`] gathers it
@@ -20,6 +21,7 @@
 
 pub mod account;
 mod answer;
+pub mod ask;
 mod buffer;
 mod client;
 pub mod clock;

@@ -9,7 +9,8 @@ use crate::clock::micros;
 use crate::exchange::{Answer, Exchange, Failed, To};
 use crate::failover::{self, Decision, Failure, Next, Progress, decide};
 use crate::http1::Reject;
-use crate::upstream::{Attempts, Key, Pick, Upstream};
+use crate::upstream::{Attempts, Key, NoServer, Pick, Upstream};
+use wait::wait;
 
 /// Whom to ask.
 #[derive(Debug)]
@@ -33,16 +34,22 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
     let key = Key { client: target.client, hashed: target.hashed };
     let mut running = upstream.enter();
     let mut attempts = Attempts::default();
-    let begun = micros();
-    let mut pick = match wait::pick(exchange.client, target, &mut attempts, &key, begun / 1000).await {
+    let mut begun = micros();
+    let mut pick = match upstream.pick(&mut attempts, &key, begun / 1000) {
         Ok(pick) => pick,
-        Err(end) => {
-            let status = if let End::Status(status) = end { Some(status) } else { None };
-            exchange.seen.tried(None, status, begun, 0);
-            return Outcome::None(end);
-        }
+        // In a place of its own: requests that need not wait need no room for it.
+        Err(none) => match Box::pin(wait(exchange.client, upstream, &mut attempts, &key, none)).await {
+            Ok(pick) => {
+                begun = micros();
+                pick
+            }
+            Err(end) => {
+                exchange.seen.tried(None, status_of(&end), begun, 0);
+                return Outcome::None(end);
+            }
+        },
     };
-    let mut asked = micros();
+    let mut asked = begun;
     let mut fresh = false;
     let mut out = out;
     // The last response of a server that was no good: better than an error page of ours.
@@ -87,17 +94,35 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
             fresh = true;
             continue;
         }
-        if next == Next::NextServer
-            && (!failover::is_costly(failure) || running.may_repeat())
-            && let Ok(other) = upstream.pick(&mut attempts, &key, now)
-        {
-            pick.server().count_passed_on();
-            let failed = std::mem::replace(&mut pick, other);
-            if let Some(answer) = answer {
-                kept = Some((answer, failed));
+        if next == Next::NextServer && (!failover::is_costly(failure) || running.may_repeat()) {
+            let server = pick.server();
+            match upstream.pick(&mut attempts, &key, now) {
+                Ok(other) => {
+                    let failed = std::mem::replace(&mut pick, other);
+                    if let Some(answer) = answer {
+                        kept = Some((answer, failed));
+                    }
+                    server.count_passed_on();
+                    fresh = false;
+                    continue;
+                }
+                // An answer, such as it is, is worth more than a place in line.
+                Err(NoServer::Busy) if answer.is_none() && kept.is_none() => {
+                    drop(pick);
+                    match Box::pin(wait(exchange.client, upstream, &mut attempts, &key, NoServer::Busy)).await {
+                        Ok(other) => pick = other,
+                        Err(end) => {
+                            exchange.seen.tried(None, status_of(&end), asked, micros() - asked);
+                            return Outcome::None(end);
+                        }
+                    }
+                    server.count_passed_on();
+                    asked = micros();
+                    fresh = false;
+                    continue;
+                }
+                Err(_) => {}
             }
-            fresh = false;
-            continue;
         }
         return match answer.map(|answer| (answer, pick)).or(kept) {
             Some((answer, pick)) => Outcome::Answer(answer, pick),
@@ -107,15 +132,22 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
 }
 
 /// Where the picked server is and how it is spoken to.
-pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'_>) -> To<'a> {
+pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'a>) -> To<'a> {
     let config = upstream.config();
+    let server = pick.server();
     To {
-        address: pick.server().address(),
+        address: server.address(),
+        host: server.host(),
         tls: config.tls.as_ref(),
         http2: config.http2,
         keepalive: config.keepalive,
         send_proxy: config.send_proxy,
     }
+}
+
+/// What the log says of a request that no server was found for.
+fn status_of(end: &End) -> Option<u16> {
+    if let End::Status(status) = end { Some(*status) } else { None }
 }
 
 /// What the log says of a try.

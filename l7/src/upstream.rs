@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config;
 use balance::Group;
 pub use latencies::Distribution;
-use queue::Queue;
+use queue::{Place, Queue, Ticket};
 pub use server::{Admin, Server, State};
 
 /// Of the requests that run in an upstream at most this share may be repeats of costly failures (in percent), but always [`BUDGET_FLOOR`]
@@ -35,18 +35,20 @@ pub struct Upstream {
     config: config::Upstream,
     primaries: Mutex<Group>,
     backups: Mutex<Group>,
+    /// Primaries and backups, where these may take part together.
+    all: Option<Mutex<Group>>,
     /// In the order of the file.
     servers: Vec<Arc<Server>>,
     requests: AtomicU32,
     repeats: AtomicU32,
-    /// What outlives reloads.
-    lasting: Arc<Lasting>,
+    queue: Arc<Queue>,
+    last_resorts: Arc<LastResorts>,
 }
 
+/// Requests that went to a server that is out, because all are. Outlives reloads.
 #[derive(Debug, Default)]
-struct Lasting {
-    queue: Queue,
-    last_resorts: AtomicU64,
+struct LastResorts {
+    count: AtomicU64,
     /// When the last one was logged, in milliseconds.
     told: AtomicU64,
 }
@@ -71,11 +73,10 @@ pub struct Attempts {
     walk: balance::Walk,
 }
 
-/// A server that was chosen. Counts as a request in flight until it is dropped.
+/// A server that was chosen. Counts as a request in flight, begun before, until it is dropped.
 #[derive(Debug)]
 pub struct Pick<'a> {
     server: &'a Server,
-    queue: &'a Queue,
     /// The one request that finds out whether a server that was out works again.
     probe: bool,
     /// Chosen although it is out, because all are.
@@ -100,24 +101,27 @@ impl Upstream {
         };
         // A server that is alone is always asked (as nginx); one that is down does not count as company.
         let alone = config.servers.iter().filter(|server| !server.down).count() == 1;
-        let servers: Vec<_> = config
-            .servers
-            .iter()
-            .map(|wanted| Arc::new(Server::new(wanted, alone, known(wanted).map(|server| server.record()))))
-            .collect();
-        let group = |backup: bool| {
-            let members = (0..).zip(&servers).filter(|(_, server)| server.is_backup() == backup);
+        let queue = before.map(|before| Arc::clone(&before.queue)).unwrap_or_default();
+        let server = |wanted: &config::Server| {
+            let record = known(wanted).map(|server| Arc::clone(server.record())).unwrap_or_default();
+            Arc::new(Server::new(wanted, alone, record, Arc::clone(&queue)))
+        };
+        let servers: Vec<_> = config.servers.iter().map(server).collect();
+        let group = |wanted: &dyn Fn(&Server) -> bool, before: Option<&Mutex<Group>>| {
+            let members = (0..).zip(&servers).filter(|(_, server)| wanted(server));
             let mut group =
                 Group::new(config.balance, members.map(|(index, server)| (index, Arc::clone(server))).collect());
             if let Some(before) = before {
-                let before = if backup { &before.backups } else { &before.primaries };
                 group.go_on_from(&before.lock().unwrap_or_else(PoisonError::into_inner));
             }
             Mutex::new(group)
         };
-        let (primaries, backups) = (group(false), group(true));
-        let lasting = before.map(|before| Arc::clone(&before.lasting)).unwrap_or_default();
-        Self { primaries, backups, servers, config, requests: AtomicU32::new(0), repeats: AtomicU32::new(0), lasting }
+        let primaries = group(&|server| !server.is_backup(), before.map(|before| &before.primaries));
+        let backups = group(&Server::is_backup, before.map(|before| &before.backups));
+        let all = (config.backup_below > 0).then(|| group(&|_| true, before.and_then(|before| before.all.as_ref())));
+        let last_resorts = before.map(|before| Arc::clone(&before.last_resorts)).unwrap_or_default();
+        let (requests, repeats) = (AtomicU32::new(0), AtomicU32::new(0));
+        Self { config, primaries, backups, all, servers, requests, repeats, queue, last_resorts }
     }
 
     pub fn config(&self) -> &config::Upstream {
@@ -128,50 +132,102 @@ impl Upstream {
         &self.servers
     }
 
+    /// The requests that wait.
     pub fn queue(&self) -> &Queue {
-        &self.lasting.queue
+        &self.queue
     }
 
     /// Requests that went to a server that is out, because all are.
     pub fn last_resorts(&self) -> u64 {
-        self.lasting.last_resorts.load(Relaxed)
+        self.last_resorts.count.load(Relaxed)
     }
 
     /// Chooses a server for the next try of a request. `now` in milliseconds.
     pub fn pick(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
         let mut busy = false;
+        let all = self.all.as_ref().filter(|_| self.lacks_primaries());
         loop {
-            let group = if attempts.in_backups { &self.backups } else { &self.primaries };
+            let group = all.unwrap_or(if attempts.in_backups { &self.backups } else { &self.primaries });
             let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
             while let Some(index) = group.choose(attempts, key, now, &mut busy) {
-                // Another request may have become the probe in the meantime.
-                if let Some(probe) = self.servers[index].claim(now) {
-                    attempts.mark(index);
-                    return Ok(Pick::new(&self.servers[index], self.queue(), probe, false));
+                let server = &self.servers[index];
+                // Another request may have taken the last place in the meantime, or become the probe.
+                if !server.begin() {
+                    continue;
                 }
+                if let Some(probe) = server.claim(now) {
+                    attempts.mark(index);
+                    return Ok(Pick::new(server, probe, false));
+                }
+                server.end();
             }
-            if attempts.in_backups {
+            if all.is_some() || attempts.in_backups {
                 break;
             }
             attempts.in_backups = true;
             attempts.walk = balance::Walk::default();
         }
-        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts, now).ok_or(NoServer::Left) }
+        if busy { Err(NoServer::Busy) } else { self.last_resort(attempts, now) }
+    }
+
+    /// Whether so few primaries are up that backups take part.
+    fn lacks_primaries(&self) -> bool {
+        let up = |server: &&Arc<Server>| !server.is_backup() && server.is_fit();
+        self.servers.iter().filter(up).count() < self.config.backup_below as usize
     }
 
     /// All are out: the one whose last failure is longest ago is more use than an error page.
-    fn last_resort(&self, attempts: &mut Attempts, now: u64) -> Option<Pick<'_>> {
+    fn last_resort(&self, attempts: &mut Attempts, now: u64) -> Result<Pick<'_>, NoServer> {
         let (index, server) = (0..)
             .zip(&self.servers)
             .filter(|(index, server)| server.may_be_asked() && !attempts.has_tried(*index))
-            .min_by_key(|(_, server)| (server.is_backup(), server.last_failure()))?;
+            .min_by_key(|(_, server)| (server.is_full(), server.is_backup(), server.last_failure()))
+            .ok_or(NoServer::Left)?;
+        if !server.begin() {
+            return Err(NoServer::Busy);
+        }
         attempts.mark(index);
-        self.lasting.last_resorts.fetch_add(1, Relaxed);
-        let told = self.lasting.told.load(Relaxed);
-        if now >= told + TELL_EVERY && self.lasting.told.compare_exchange(told, now, Relaxed, Relaxed).is_ok() {
+        let LastResorts { count, told } = &*self.last_resorts;
+        count.fetch_add(1, Relaxed);
+        let before = told.load(Relaxed);
+        if now >= before + TELL_EVERY && told.compare_exchange(before, now, Relaxed, Relaxed).is_ok() {
             tracing::warn!(upstream = %self.config.name, server = server.name(), "all servers are out: the one that failed longest ago is asked");
         }
-        Some(Pick::new(server, self.queue(), true, true))
+        Ok(Pick::new(server, true, true))
+    }
+
+    /// After [`NoServer::Busy`]: gets in line. `None` when there is no line or it is too long. Before it waits the request has to look
+    /// again, for it was not in line when it looked.
+    pub fn queue_up(&self, attempts: &Attempts) -> Option<Ticket> {
+        let most = self.config.queue?.size;
+        let tried = (0..).zip(&self.servers).filter(|(index, _)| attempts.count > 0 && attempts.has_tried(*index));
+        self.queue.join(tried.map(|(_, server)| Arc::clone(server.record())).collect(), most)
+    }
+
+    /// Chooses a server for a request in line, as [`Self::pick`].
+    pub fn pick_in_line(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
+        attempts.in_backups = false;
+        attempts.walk = balance::Walk::default();
+        let pick = self.pick(attempts, key, now)?;
+        // Where one got in there may be room for more.
+        self.queue.look();
+        Ok(pick)
+    }
+
+    /// Begins a request on a place that it was given. `None` when the server is of another configuration.
+    pub fn take(&self, mut place: Place, attempts: &mut Attempts) -> Option<Pick<'_>> {
+        let index = self.servers.iter().position(|server| place.take(server))?;
+        attempts.mark(index);
+        Some(Pick::new(&self.servers[index], false, false))
+    }
+
+    /// A request has waited in vain, unless it gets a place at the last moment.
+    pub fn give_up(&self, ticket: &Ticket, attempts: &mut Attempts) -> Option<Pick<'_>> {
+        let pick = ticket.leave().and_then(|place| self.take(place, attempts));
+        if pick.is_none() {
+            self.queue.count_timed_out();
+        }
+        pick
     }
 
     /// A request begins; dropped with its end. Repeats are allowed by their number.
@@ -222,9 +278,9 @@ impl Attempts {
 }
 
 impl<'a> Pick<'a> {
-    fn new(server: &'a Server, queue: &'a Queue, probe: bool, last_resort: bool) -> Self {
-        server.begin();
-        Self { server, queue, probe, last_resort }
+    fn new(server: &'a Server, probe: bool, last_resort: bool) -> Self {
+        server.count_request();
+        Self { server, probe, last_resort }
     }
 
     pub fn server(&self) -> &'a Server {
@@ -245,7 +301,6 @@ impl<'a> Pick<'a> {
 impl Drop for Pick<'_> {
     fn drop(&mut self) {
         self.server.end();
-        self.queue.has_room();
     }
 }
 

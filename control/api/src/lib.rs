@@ -34,8 +34,8 @@ pub use status::{
     Worker, XdpMode,
 };
 pub use upstream::{
-    CheckState, Latency, ServerCheck, Upstream, UpstreamQueue, UpstreamServer, UpstreamServerReport, UpstreamState,
-    Upstreams,
+    CheckState, Latency, ServerCheck, Upstream, UpstreamName, UpstreamQueue, UpstreamServer, UpstreamServerReport,
+    UpstreamState, Upstreams,
 };
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.

@@ -142,8 +142,10 @@ fn status_has_the_documented_shape() {
 fn upstreams_have_the_documented_shape() {
     let server = |state, latency_ms: Option<Latency>| UpstreamServer {
         address: addr("10.0.0.1:80"),
+        name: latency_ms.map(|_| "app.test".to_owned()),
         backup: false,
         weight: 1,
+        weight_percent: 40,
         state,
         in_flight: 2,
         requests: 30,
@@ -159,16 +161,21 @@ fn upstreams_have_the_documented_shape() {
         name: "app".into(),
         balance: "ewma".into(),
         queue: None,
+        backup_below: 2,
         last_resorts: 0,
+        names: vec![
+            UpstreamName { name: "app.test".into(), addresses: vec!["10.0.0.1".parse().unwrap()], error: None },
+            UpstreamName { name: "gone.test:81".into(), addresses: vec![], error: Some("unknown".into()) },
+        ],
         servers,
     }]);
     assert_eq!(
         round_trip(&upstreams),
-        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","last_resorts":0,"servers":[
-            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"probing","in_flight":2,"requests":30,"failures":4,
+        json!({"version":1,"upstreams":[{"name":"app","balance":"ewma","backup_below":2,"last_resorts":0,"names":[{"name":"app.test","addresses":["10.0.0.1"]},{"name":"gone.test:81","addresses":[],"error":"unknown"}],"servers":[
+            {"address":"10.0.0.1:80","name":"app.test","backup":false,"weight":1,"weight_percent":40,"state":"probing","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":{"p50":0.5,"p99":12.0},
                 "latency":{"count":3,"sum_s":0.25,"buckets":[{"le_s":0.1,"count":2}]}},
-            {"address":"10.0.0.1:80","backup":false,"weight":1,"state":"down","in_flight":2,"requests":30,"failures":4,
+            {"address":"10.0.0.1:80","backup":false,"weight":1,"weight_percent":40,"state":"down","in_flight":2,"requests":30,"failures":4,
                 "retries":5,"latency_ms":null}]}]})
     );
 }

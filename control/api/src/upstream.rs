@@ -1,7 +1,7 @@
 //! The answer of `headgate upstreams`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,15 @@ pub struct Upstream {
     /// Where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<UpstreamQueue>,
+    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
+    #[serde(default)]
+    pub backup_below: u64,
     /// Requests that went to a server that is out, because all are.
     #[serde(default)]
     pub last_resorts: u64,
+    /// The host names that servers are given by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<UpstreamName>,
     pub servers: Vec<UpstreamServer>,
 }
 
@@ -45,13 +51,30 @@ pub struct UpstreamQueue {
     pub refused: u64,
 }
 
+/// A host name; each of its addresses is a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamName {
+    /// As it is written.
+    pub name: String,
+    pub addresses: Vec<IpAddr>,
+    /// Why the last lookup has failed, if it has; the addresses are of an earlier one then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// A server of an upstream. Counters are since the start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamServer {
     pub address: SocketAddr,
+    /// The host name that the address was found by, as it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub backup: bool,
     /// The weight in use.
     pub weight: u32,
+    /// The share of it that the server has got back so far; 100 but for slow start.
+    #[serde(default = "whole")]
+    pub weight_percent: u32,
     pub state: UpstreamState,
     /// Requests that it works on now.
     pub in_flight: u64,
@@ -68,6 +91,10 @@ pub struct UpstreamServer {
     /// The same as a distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Histogram>,
+}
+
+fn whole() -> u32 {
+    100
 }
 
 /// What a health check says of a server.

@@ -19,7 +19,7 @@ mod server;
 mod services;
 mod status;
 mod table;
-mod upstreams;
+pub(crate) mod upstreams;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

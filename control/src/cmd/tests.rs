@@ -243,8 +243,10 @@ fn status_without_a_data_plane() {
 fn upstreams_table() {
     let server = |address: &str, state, requests, latency_ms| UpstreamServer {
         address: address.parse().unwrap(),
+        name: (state == UpstreamState::Down).then(|| "app.internal:8080".to_owned()),
         backup: state == UpstreamState::Drain,
         weight: 1,
+        weight_percent: if state == UpstreamState::Up { 25 } else { 100 },
         state,
         in_flight: 3,
         requests,
@@ -263,7 +265,9 @@ fn upstreams_table() {
         name: name.into(),
         balance: "round_robin".into(),
         queue: None,
+        backup_below: 0,
         last_resorts: 0,
+        names: vec![],
         servers,
     };
     let report = |upstreams| upstreams::Report { upstreams: Upstreams::new(upstreams), paint: PLAIN }.to_string();

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{CheckState, Request, Response, Upstream, UpstreamQueue, UpstreamState, Upstreams};
+use headgate_api::{
+    CheckState, Request, Response, ServerCheck, Upstream, UpstreamQueue, UpstreamServer, UpstreamState, Upstreams,
+};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -57,16 +59,12 @@ impl fmt::Display for Report {
             if i > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}: {}", upstream.name, upstream.balance)?;
-            if let Some(queue) = upstream.queue {
-                let UpstreamQueue { waiting, queued, timed_out, refused } = queue;
-                write!(f, "; queue: {waiting} waiting, {queued} queued, {timed_out} timed out, {refused} refused")?;
-            }
-            if upstream.last_resorts > 0 {
-                write!(f, "; {} requests while all servers were out", upstream.last_resorts)?;
-            }
-            writeln!(f)?;
+            writeln!(f, "{}: {}", upstream.name, About(upstream))?;
             write!(f, "{}", self.servers(upstream))?;
+            for name in &upstream.names {
+                let Some(error) = &name.error else { continue };
+                writeln!(f, "{}: cannot be resolved, {} addresses: {error}", name.name, name.addresses.len())?;
+            }
             for server in &upstream.servers {
                 let Some(check) = server.check.as_ref().filter(|check| check.state == CheckState::Down) else {
                     continue;
@@ -76,6 +74,53 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
+    }
+}
+
+/// What there is to say of an upstream as a whole.
+pub(crate) struct About<'a>(pub &'a Upstream);
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let upstream = self.0;
+        f.write_str(&upstream.balance)?;
+        if upstream.backup_below > 0 {
+            write!(f, "; backups join below {} primaries", upstream.backup_below)?;
+        }
+        if let Some(queue) = upstream.queue {
+            let UpstreamQueue { waiting, queued, timed_out, refused } = queue;
+            write!(f, "; queue: {waiting} waiting, {queued} queued, {timed_out} timed out, {refused} refused")?;
+        }
+        if upstream.last_resorts > 0 {
+            write!(f, "; {} requests while all servers were out", upstream.last_resorts)?;
+        }
+        Ok(())
+    }
+}
+
+/// Its address, and the host name that this was found by.
+pub(crate) fn title(server: &UpstreamServer) -> String {
+    match &server.name {
+        Some(name) => format!("{} {name}", server.address),
+        None => server.address.to_string(),
+    }
+}
+
+/// With what slow start leaves of it.
+pub(crate) fn weight(server: &UpstreamServer) -> String {
+    match server.weight_percent {
+        100 => server.weight.to_string(),
+        percent => format!("{} ({percent}%)", server.weight),
+    }
+}
+
+/// What the check of a server says: `up` or `down: connection refused`.
+pub(crate) fn check(check: &ServerCheck) -> String {
+    match (check.state, &check.reason) {
+        (CheckState::Down, Some(reason)) => format!("down: {reason}"),
+        (CheckState::Down, None) => "down".to_owned(),
+        (CheckState::Up, _) => "up".to_owned(),
+        _ => "unknown".to_owned(),
     }
 }
 
@@ -98,10 +143,10 @@ impl Report {
                 Some(latency) => [latency.p50, latency.p99].map(|time| format!("{time:.1}")),
                 None => ["-".to_owned(), "-".to_owned()],
             };
-            let name = format!("{}{}", server.address, if server.backup { " (backup)" } else { "" });
+            let name = format!("{}{}", title(server), if server.backup { " (backup)" } else { "" });
             table.row(vec![
                 name.into(),
-                server.weight.into(),
+                weight(server).into(),
                 state(server.state),
                 short(server.in_flight).into(),
                 short(server.requests).into(),

@@ -3,7 +3,6 @@
 mod proxy;
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use super::model::{Model, Persistence, SchedulerFlags, Server, Service, Thresholds, Workers};
 use super::text::show_duration;
@@ -46,18 +45,18 @@ pub enum Change {
     ServerAdded {
         kind: &'static str,
         name: String,
-        server: SocketAddr,
+        server: String,
         weight: u32,
     },
     ServerRemoved {
         kind: &'static str,
         name: String,
-        server: SocketAddr,
+        server: String,
     },
     ServerChanged {
         kind: &'static str,
         name: String,
-        server: SocketAddr,
+        server: String,
         key: &'static str,
         from: String,
         to: String,
@@ -118,7 +117,8 @@ struct Kind<T: 'static, S: 'static> {
 /// The servers of a section.
 struct Servers<T: 'static, S: 'static> {
     of: fn(&T) -> &[S],
-    address: fn(&S) -> SocketAddr,
+    /// As it is told; tells it from the others.
+    key: fn(&S) -> String,
     weight: fn(&S) -> u32,
     rows: &'static [Row<S>],
 }
@@ -129,7 +129,7 @@ const SERVICES: Kind<Service, Server> = Kind {
     rows: SERVICE,
     servers: Some(Servers {
         of: Service::servers,
-        address: Server::address,
+        key: |server| server.address().to_string(),
         weight: |server| server.weight().get(),
         rows: SERVER,
     }),
@@ -237,18 +237,18 @@ fn server_changes<T, S>(
 ) {
     let name = || name.to_owned();
     let (old, new) = ((servers.of)(old), (servers.of)(new));
-    let find = |list: &[S], server: SocketAddr| list.iter().position(|known| (servers.address)(known) == server);
-    for gone in old.iter().map(servers.address).filter(|server| find(new, *server).is_none()) {
+    let find = |list: &[S], server: &str| list.iter().position(|known| (servers.key)(known) == server);
+    for gone in old.iter().map(servers.key).filter(|server| find(new, server).is_none()) {
         changes.push(Change::ServerRemoved { kind, name: name(), server: gone });
     }
     for one in new {
-        let server = (servers.address)(one);
-        let Some(before) = find(old, server) else {
+        let server = (servers.key)(one);
+        let Some(before) = find(old, &server) else {
             changes.push(Change::ServerAdded { kind, name: name(), server, weight: (servers.weight)(one) });
             continue;
         };
         for (key, from, to) in rows(servers.rows, &old[before], one) {
-            changes.push(Change::ServerChanged { kind, name: name(), server, key, from, to });
+            changes.push(Change::ServerChanged { kind, name: name(), server: server.clone(), key, from, to });
         }
     }
 }

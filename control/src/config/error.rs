@@ -188,14 +188,14 @@ pub enum Advice {
     NoPrimaries,
     #[error("ignored: only balance = \"hash\" looks at it")]
     HashIgnored,
+    #[error("ignored: no server of the upstream is a backup")]
+    NoBackups,
+    #[error("ignored: no server of the upstream has a host name")]
+    NoHostNames,
     #[error("no route uses upstream {0}")]
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]
     NoRoutes,
-    #[error(
-        "checks are made without TLS, which the servers of this upstream speak: use type = \"tcp\" or a port without"
-    )]
-    CheckWithoutTls,
     #[error("ignored: the route does not go to an upstream")]
     NotProxied,
     #[error("request_headers and rewrite are ignored: the route does not go to an upstream")]

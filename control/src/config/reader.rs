@@ -39,6 +39,14 @@ impl<T> Field<T> {
         if let Self::Set(at) = self { Some(at) } else { None }
     }
 
+    /// Another one in its place when the key is absent.
+    pub fn over(self, base: &Self) -> Self
+    where
+        T: Clone,
+    {
+        if let Self::Absent(_) = self { base.clone() } else { self }
+    }
+
     /// Notes an error when the key is absent.
     pub fn required(self, expected: &'static str, findings: &Findings) -> Option<At<T>> {
         if let Self::Absent(place) = &self {

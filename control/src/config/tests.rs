@@ -73,6 +73,29 @@ fn the_reference_shows_the_defaults_of_services() {
 }
 
 #[test]
+fn a_server_changes_single_keys_of_its_upstreams_check() {
+    let text = "[[upstream]]\nname = \"app\"\ncheck = { type = \"http\", path = \"/up\", fall = 5, interval = \"3s\" }\n\
+                [[upstream.server]]\naddress = \"10.0.0.1\"\n\
+                [[upstream.server]]\naddress = \"10.0.0.2\"\ncheck = { port = 81, start = \"down\", fall = 1 }\n\
+                [[upstream.server]]\naddress = \"10.0.0.3\"\ncheck = { type = \"tcp\" }\n\
+                [[upstream.server]]\naddress = \"10.0.0.4\"\ncheck = false\n";
+    let model = good(text).model;
+    let servers = &model.proxy().config().upstreams[0].servers;
+    let check = |server: &headgate_l7::config::Server| {
+        Some(format!("{} {}", server.address, model.proxy().check("app", server)?))
+    };
+    let checks: Vec<_> = servers.iter().filter_map(check).collect();
+    assert_eq!(
+        checks,
+        [
+            "10.0.0.1:80 http GET /up 200-299 every 3s within 1s, rise 1, fall 5",
+            "10.0.0.2:80 http GET /up 200-299 port 81 every 3s within 1s, rise 1, fall 1, down at first",
+            "10.0.0.3:80 tcp every 3s within 1s, rise 1, fall 5",
+        ]
+    );
+}
+
+#[test]
 fn the_reference_names_every_key() {
     let full = reference_in_full();
     let document = DeTable::parse(&full).unwrap();

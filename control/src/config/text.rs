@@ -71,6 +71,42 @@ pub(super) fn server_address(text: &str) -> Result<(IpAddr, Option<NonZeroU16>),
     Ok((ip(host)?, port.map(self::port).transpose()?.and_then(NonZeroU16::new)))
 }
 
+/// A host of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Server {
+    Ip(IpAddr),
+    /// To be resolved.
+    Name(String),
+}
+
+/// A server of an upstream, with a host name or an address; the port may be absent or 0.
+pub(super) fn upstream_address(text: &str) -> Result<(Server, Option<NonZeroU16>), &'static str> {
+    let (host, port) = split_port(text)?;
+    let port = port.map(self::port).transpose()?.and_then(NonZeroU16::new);
+    // What looks like an address is none that may be looked up.
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    if host.contains(':') || last.bytes().all(|b| b.is_ascii_digit()) {
+        let ip = if host.parse::<IpAddr>().is_ok() { ip(host)? } else { return Err("the IP address is not valid") };
+        return Ok((Server::Ip(ip), port));
+    }
+    Ok((Server::Name(host_name(host)?), port))
+}
+
+/// RFC 1123 section 2.1, and the underscore that some networks use.
+fn host_name(text: &str) -> Result<String, &'static str> {
+    const LABEL_MAX: usize = 63;
+    const NAME_MAX: usize = 253;
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let label = |label: &str| {
+        let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        (1..=LABEL_MAX).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if name.len() > NAME_MAX || !name.split('.').all(label) {
+        return Err("a host name has labels of letters, digits, '-' and '_' with dots between them");
+    }
+    Ok(text.to_owned())
+}
+
 /// Where a listener listens: one address, or all of a family; never all ports.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
     let (host, port) = split_port(text)?;

@@ -1,39 +1,68 @@
 //! The proxy under the control thread: its pool of workers, runtime changes of its servers, and what is shown of it.
 
 mod listeners;
+mod names;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use headgate_api as api;
 use headgate_api::{ErrorKind, Response, ServerChange};
 use headgate_l7::clock::millis;
 use headgate_l7::config;
-use headgate_l7::counters::DURATION_BOUNDS;
-use headgate_l7::upstream::queue::Counts;
-use headgate_l7::upstream::{Admin, Distribution, Server, State, Upstream};
+use headgate_l7::upstream::{Admin, Server, State, Upstream};
 use headgate_l7::worker::Pool;
 
-use crate::config::model::{self, UpstreamCheck, Workers, balance_word};
-use crate::health::machine::Verdict;
-use crate::health::{Health, Wanted};
+use crate::config::model::{self, Workers};
+use crate::health::{Health, Subject, Wanted};
+use crate::names::Names;
+use upstreams::{histogram, state};
+
+/// How long a start or a reload waits for host names that were not looked up before.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Without listeners there is no pool.
 #[derive(Debug, Default)]
 pub struct Proxy {
     pool: Option<Pool>,
     cores: Vec<Option<usize>>,
-    /// As the file has it.
+    model: model::Proxy,
+    names: Names,
+    /// As the file has it, with addresses for host names.
     configured: config::Proxy,
     /// Weights that an operator has set, until the next reload.
     weights: BTreeMap<(String, SocketAddr), u32>,
-    checks: Vec<UpstreamCheck>,
     health: Health,
 }
 
 impl Proxy {
+    /// Looks the host names of the model up, and no others from now on. Comes back when each was looked up once, or after a moment.
+    pub async fn resolve(&mut self, model: &model::Proxy) {
+        self.names.follow(names::wanted(model));
+        self.names.settle(LOOKUP_PATIENCE).await;
+    }
+
+    /// Waits until a host name has other addresses; then [`Self::follow_names`].
+    pub async fn renamed(&self) {
+        self.names.changed().await;
+    }
+
+    /// Goes over to the addresses that host names have now.
+    pub fn follow_names(&mut self) {
+        let configured = names::expand(self.model.config(), &self.names);
+        let Some(pool) = self.pool.as_mut().filter(|_| configured != self.configured) else { return };
+        match pool.apply(weighted(&configured, &self.weights)) {
+            Ok(()) => self.configured = configured,
+            Err(error) => return tracing::error!("cannot go over to new addresses of host names: {error}"),
+        }
+        self.follow_checks();
+    }
+
     /// Goes over to the model; runtime changes end. When it fails everything is as before.
     pub fn apply(&mut self, model: &model::Proxy) -> Result<()> {
         let is_new = self.pool.is_none();
@@ -44,17 +73,17 @@ impl Proxy {
         let Some(pool) = &mut self.pool else {
             return Ok(());
         };
-        if let Err(error) = pool.apply(model.config().clone()) {
+        let configured = names::expand(model.config(), &self.names);
+        if let Err(error) = pool.apply(configured.clone()) {
             self.pool = self.pool.take().filter(|_| !is_new);
             return Err(error).context("proxy");
         }
         for server in pool.snapshot().upstreams.iter().flat_map(|upstream| upstream.servers()) {
             server.set_admin(Admin::Enabled, millis());
         }
-        self.checks = model.checks().to_vec();
-        self.follow_checks();
-        self.configured = model.config().clone();
+        (self.model, self.configured) = (model.clone(), configured);
         self.weights.clear();
+        self.follow_checks();
         Ok(())
     }
 
@@ -62,60 +91,17 @@ impl Proxy {
     fn follow_checks(&mut self) {
         let Some(pool) = &self.pool else { return };
         let snapshot = pool.snapshot();
-        let wanted = self.checks.iter().filter_map(|check| {
-            let upstream = snapshot.upstreams.iter().find(|known| known.config().name == check.upstream)?;
-            let server = upstream.servers().iter().find(|known| known.address() == check.server)?;
-            Some(Wanted { server: Arc::clone(server), check: Arc::clone(&check.check) })
-        });
-        self.health.apply(wanted.collect());
-    }
-
-    fn shown(&self, upstream: &Upstream, now: u64) -> api::Upstream {
-        let name = &upstream.config().name;
-        let server = |server: &Arc<Server>| {
-            let check = self.checked(name, server, now);
-            api::UpstreamServer { check, ..shown_server(server, now) }
-        };
-        api::Upstream {
-            name: name.clone(),
-            balance: balance_word(upstream.config().balance).to_owned(),
-            queue: upstream.config().queue.map(|_| shown_queue(upstream.queue().counts())),
-            last_resorts: upstream.last_resorts(),
-            servers: upstream.servers().iter().map(server).collect(),
-        }
-    }
-
-    /// What the check of a server says, if it has one.
-    fn checked(&self, upstream: &str, server: &Server, now: u64) -> Option<api::ServerCheck> {
-        let known = |check: &&UpstreamCheck| check.upstream == upstream && check.server == server.address();
-        let check = self.checks.iter().find(known)?;
-        let status = self.health.status(server, &check.check)?;
-        let state = match status.verdict {
-            None => api::CheckState::Unknown,
-            Some(Verdict::Up) => api::CheckState::Up,
-            Some(Verdict::Down) => api::CheckState::Down,
-        };
-        let since_s = now.saturating_sub(status.since) / 1000;
-        Some(api::ServerCheck { check: check.check.kind.to_string(), state, since_s, reason: status.reason })
-    }
-
-    /// All upstreams, or the one of this name.
-    pub fn upstreams(&self, name: Option<&str>) -> Response {
-        let now = millis();
-        let wanted = |upstream: &&Arc<Upstream>| name.is_none_or(|name| upstream.config().name == name);
-        let snapshot = self.pool.as_ref().map(Pool::snapshot);
-        let upstreams: Vec<_> = snapshot
-            .iter()
-            .flat_map(|snapshot| &snapshot.upstreams)
-            .filter(wanted)
-            .map(|upstream| self.shown(upstream, now))
-            .collect();
-        match name {
-            Some(name) if upstreams.is_empty() => {
-                Response::error(ErrorKind::NotFound, format!("no upstream is called {name:?}"))
+        let mut wanted = Vec::new();
+        for upstream in &snapshot.upstreams {
+            let config::Upstream { name, servers, .. } = upstream.config();
+            for (server, configured) in upstream.servers().iter().zip(servers) {
+                if let Some(check) = self.model.check(name, configured) {
+                    let subject = Checked { upstream: name.clone(), server: Arc::clone(server) };
+                    wanted.push(Wanted { subject: Rc::new(subject), check: Arc::clone(check) });
+                }
             }
-            _ => Response::Upstreams(api::Upstreams::new(upstreams)),
         }
+        self.health.apply(wanted);
     }
 
     /// Changes a server of an upstream until the next reload; `None` when there is no such upstream. Port 0 stands for any.
@@ -216,6 +202,31 @@ impl Proxy {
     }
 }
 
+/// A server of an upstream, as a subject of checks.
+#[derive(Debug)]
+struct Checked {
+    upstream: String,
+    server: Arc<Server>,
+}
+
+impl Subject for Checked {
+    fn id(&self) -> String {
+        checked_id(&self.upstream, &self.server)
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    fn tell(&self, up: bool, now: u64) {
+        self.server.set_checked(up, now);
+    }
+}
+
+fn checked_id(upstream: &str, server: &Server) -> String {
+    format!("upstream {upstream}, server {}", server.address())
+}
+
 /// All cores that this process may use, or those that are named.
 fn cores(workers: &Workers) -> Vec<Option<usize>> {
     match workers {
@@ -243,47 +254,6 @@ fn weighted(configured: &config::Proxy, weights: &BTreeMap<(String, SocketAddr),
 fn configured_weight(configured: &config::Proxy, upstream: &str, server: SocketAddr) -> Option<u32> {
     let upstream = configured.upstreams.iter().find(|known| known.name == upstream)?;
     upstream.servers.iter().find(|known| known.address == server).map(|known| known.weight)
-}
-
-fn shown_queue(counts: Counts) -> api::UpstreamQueue {
-    let Counts { waiting, queued, timed_out, refused } = counts;
-    api::UpstreamQueue { waiting, queued, timed_out, refused }
-}
-
-fn shown_server(server: &Server, now: u64) -> api::UpstreamServer {
-    let millis = |quantile| server.latency_at(quantile).map(|micros| micros as f64 / 1000.0);
-    api::UpstreamServer {
-        address: server.address(),
-        backup: server.is_backup(),
-        weight: server.weight(),
-        state: state(server.state(now)),
-        in_flight: server.in_flight().into(),
-        requests: server.requests(),
-        failures: server.failures(),
-        retries: server.passed_on(),
-        latency_ms: millis(0.5).zip(millis(0.99)).map(|(p50, p99)| api::Latency { p50, p99 }),
-        check: None,
-        latency: server.latency_histogram(&DURATION_BOUNDS).map(histogram),
-    }
-}
-
-fn histogram(latencies: Distribution) -> api::Histogram {
-    let seconds = |micros: u64| micros as f64 / 1e6;
-    let bucket = |(le, count): (&u64, u64)| api::Bucket { le_s: seconds(*le), count };
-    api::Histogram {
-        count: latencies.count,
-        sum_s: seconds(latencies.sum),
-        buckets: DURATION_BOUNDS.iter().zip(latencies.not_above).map(bucket).collect(),
-    }
-}
-
-fn state(state: State) -> api::UpstreamState {
-    match state {
-        State::Up => api::UpstreamState::Up,
-        State::Down => api::UpstreamState::Down,
-        State::Drain => api::UpstreamState::Drain,
-        State::Probing => api::UpstreamState::Probing,
-    }
 }
 
 fn not_found(message: String) -> Response {

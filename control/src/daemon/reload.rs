@@ -46,6 +46,7 @@ impl Daemon {
         let applied = match self.held.follow(&self.commands, self.model.addresses()).await {
             Ok(()) => {
                 self.await_addresses().await;
+                self.proxy.resolve(self.model.proxy()).await;
                 self.follow_admin().await.and_then(|()| self.apply())
             }
             Err(error) => Err(error),
@@ -54,6 +55,7 @@ impl Daemon {
             let reason = chain(&error);
             tracing::error!("the new configuration cannot be applied, going back: {reason}");
             self.model = before;
+            self.proxy.resolve(self.model.proxy()).await;
             let back = self.held.follow(&self.commands, self.model.addresses()).await.and_then(|()| self.apply());
             if let Err(error) = back.and(self.follow_admin().await) {
                 tracing::error!("going back failed too: {}", chain(&error));

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use headgate_l7::config::Pattern;
+use headgate_l7::tls::Connector;
 
 /// A check of a server. Those that are equal can be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +21,15 @@ pub struct Check {
     pub fall: u32,
     /// Another port than the server's.
     pub port: Option<u16>,
+    /// What a server is taken for before the first answers.
+    pub starts_up: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A connection can be made.
     Tcp,
-    Http(Http),
+    Http(Box<Http>),
 }
 
 /// A request, and what its response must be.
@@ -40,6 +43,10 @@ pub struct Http {
     pub status: Vec<RangeInclusive<u16>>,
     /// Found somewhere in the first 64 KiB of the body.
     pub body: Option<Pattern>,
+    /// The host name that the server's address was found by.
+    pub found_by: Option<String>,
+    pub tls: Option<Connector>,
+    pub http2: bool,
 }
 
 impl Check {
@@ -60,9 +67,16 @@ impl fmt::Display for Kind {
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, interval, timeout, rise, fall, port } = self;
+        let Self { kind, interval, timeout, rise, fall, port, starts_up } = self;
         write!(f, "{kind}")?;
-        if let Kind::Http(Http { host, status, body, .. }) = kind {
+        if let Kind::Http(http) = kind {
+            let Http { host, status, body, tls, http2, .. } = &**http;
+            if *http2 {
+                f.write_str(" by HTTP/2")?;
+            }
+            if tls.is_some() {
+                f.write_str(" over TLS")?;
+            }
             if let Some(host) = host {
                 write!(f, " for {host}")?;
             }
@@ -75,6 +89,7 @@ impl fmt::Display for Check {
         if let Some(port) = port {
             write!(f, " port {port}")?;
         }
-        write!(f, " every {interval:?} within {timeout:?}, rise {rise}, fall {fall}")
+        let start = if *starts_up { "" } else { ", down at first" };
+        write!(f, " every {interval:?} within {timeout:?}, rise {rise}, fall {fall}{start}")
     }
 }

@@ -1,13 +1,8 @@
 //! Asking a server once.
 
-use std::io;
 use std::net::SocketAddr;
 
-use headgate_l7::http1::body::Reader;
-use headgate_l7::http1::chunked::Piece;
-use headgate_l7::http1::response;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use headgate_l7::ask::{Question, To, ask, reach};
 
 use super::check::{Http, Kind};
 
@@ -17,71 +12,23 @@ const BODY: usize = 64 << 10;
 /// # Errors
 /// In words: why the server does not pass.
 pub async fn probe(target: SocketAddr, kind: &Kind) -> Result<(), String> {
-    let stream = TcpStream::connect(target).await.map_err(|error| words(&error))?;
     match kind {
-        // Closed at once: with a reset it would be gone without waiting.
-        Kind::Tcp => Ok(()),
-        Kind::Http(http) => ask(stream, target, http).await,
+        Kind::Tcp => reach(target).await.map_err(|error| error.to_string()),
+        Kind::Http(http) => ask_http(target, http).await,
     }
 }
 
-async fn ask(mut stream: TcpStream, target: SocketAddr, http: &Http) -> Result<(), String> {
-    let Http { method, path, host, status: expected, body } = http;
-    let host = host.clone().unwrap_or_else(|| target.to_string());
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headgate-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await.map_err(|error| words(&error))?;
-    let mut input = Vec::new();
-    let (status, framing) = loop {
-        let parsed = response::parse(&input, method == "HEAD", |response| {
-            (response.status, response.is_interim(), response.body)
-        });
-        match parsed {
-            Ok(Some(((status, interim, framing), length))) => {
-                input.drain(..length);
-                if !interim {
-                    break (status, framing);
-                }
-            }
-            Ok(None) => more(&mut stream, &mut input).await?,
-            Err(invalid) => return Err(format!("no HTTP: {}", invalid.0)),
-        }
-    };
-    if !expected.iter().any(|range| range.contains(&status)) {
-        return Err(format!("status {status}"));
+async fn ask_http(target: SocketAddr, http: &Http) -> Result<(), String> {
+    let authority = http.host.clone().unwrap_or_else(|| target.to_string());
+    let most = if http.body.is_some() { BODY } else { 0 };
+    let question = Question { method: &http.method, path: &http.path, authority: &authority, most };
+    let to = To { address: target, host: http.found_by.as_deref(), tls: http.tls.as_ref(), http2: http.http2 };
+    let answer = ask(&to, &question).await.map_err(|error| error.to_string())?;
+    if !http.status.iter().any(|range| range.contains(&answer.status)) {
+        return Err(format!("status {}", answer.status));
     }
-    let Some(pattern) = body else { return Ok(()) };
-    let (mut reader, mut content) = (Reader::new(framing), Vec::new());
-    while content.len() < BODY {
-        match reader.next(&input) {
-            Ok(Piece::Data { framing, length }) => {
-                content.extend_from_slice(&input[framing..framing + length]);
-                input.drain(..framing + length);
-            }
-            Ok(Piece::End(_)) => break,
-            Ok(Piece::Framing(used)) => {
-                input.drain(..used);
-                if stream.read_buf(&mut input).await.map_err(|error| words(&error))? == 0 {
-                    break;
-                }
-            }
-            Err(_) => return Err("no HTTP: chunked body".to_owned()),
-        }
+    match &http.body {
+        Some(pattern) if !pattern.is_match(&answer.body) => Err("the body does not match".to_owned()),
+        _ => Ok(()),
     }
-    if pattern.is_match(&content) { Ok(()) } else { Err("the body does not match".to_owned()) }
-}
-
-async fn more(stream: &mut TcpStream, input: &mut Vec<u8>) -> Result<(), String> {
-    match stream.read_buf(input).await {
-        Ok(0) => Err("closed without an answer".to_owned()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(words(&error)),
-    }
-}
-
-fn words(error: &io::Error) -> String {
-    // Without the number that Rust puts behind.
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -140,7 +140,16 @@ pub struct Server {
 impl Server {
     /// Does with each request what `act` says; `act` also gets the number of the request, from 0.
     pub fn start(topology: &Topology, port: u16, act: impl Fn(usize, &Request) -> Do + Send + Sync + 'static) -> Self {
-        let listener = topology.director().enter(|| TcpListener::bind(at(port))).unwrap().unwrap();
+        Self::start_at(topology, at(port), act)
+    }
+
+    /// The same at any address of the namespace.
+    pub fn start_at(
+        topology: &Topology,
+        address: SocketAddr,
+        act: impl Fn(usize, &Request) -> Do + Send + Sync + 'static,
+    ) -> Self {
+        let listener = topology.director().enter(|| TcpListener::bind(address)).unwrap().unwrap();
         let server = Self { seen: Arc::default(), connections: Arc::default(), closed: Arc::default() };
         let (seen, connections) = (Arc::clone(&server.seen), Arc::clone(&server.connections));
         let (closed, act) = (Arc::clone(&server.closed), Arc::new(act));

@@ -12,6 +12,8 @@ pub struct Upstream {
     /// Idle connections kept per worker and server.
     pub keepalive: usize,
     pub retry: Retry,
+    /// Backups take part while fewer primaries than this are up; 0: only while no primary can be asked.
+    pub backup_below: u32,
     pub servers: Vec<Server>,
     pub tls: Option<Connector>,
     /// Whether the servers are spoken to in HTTP/2, with TLS or without.
@@ -84,6 +86,8 @@ pub struct Retry {
 pub struct Server {
     /// As it is written in the file; names the server, also for consistent hashing.
     pub name: String,
+    /// The host name that the address was found by, if it was. The name that its certificate has to have, unless the upstream says otherwise.
+    pub host: Option<String>,
     pub address: SocketAddr,
     pub weight: u32,
     /// Failures within `fail_timeout` that take it out; 0 = never.

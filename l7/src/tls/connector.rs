@@ -27,7 +27,7 @@ pub enum Trust {
 #[derive(Clone)]
 pub struct Connector {
     trust: Trust,
-    /// Name that is asked for and looked for in the certificate; the server's address where there is none.
+    /// Name that is asked for and looked for in the certificate; without one it is the server's host name, or its address.
     name: Option<String>,
     certificate: Option<Certificate>,
     http2: bool,
@@ -74,10 +74,10 @@ impl Connector {
         self.id
     }
 
-    pub(crate) fn session(&self, server: IpAddr) -> Result<ClientConnection, rustls::Error> {
-        let name = match &self.name {
+    pub(crate) fn session(&self, host: Option<&str>, server: IpAddr) -> Result<ClientConnection, rustls::Error> {
+        let name = match self.name.as_deref().or(host.map(|host| host.trim_end_matches('.'))) {
             Some(name) => {
-                ServerName::try_from(name.clone()).map_err(|error| rustls::Error::General(error.to_string()))?
+                ServerName::try_from(name.to_owned()).map_err(|error| rustls::Error::General(error.to_string()))?
             }
             None => ServerName::from(server),
         };

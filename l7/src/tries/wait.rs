@@ -1,69 +1,70 @@
-//! Waiting for a server that has as many requests as it may have.
+//! A request for which no server has room waits in the queue of its upstream.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::Target;
 use crate::answer::End;
 use crate::client::Client;
 use crate::clock::millis;
-use crate::upstream::{Attempts, Key, NoServer, Pick};
+use crate::timers::Late;
+use crate::upstream::queue::{Called, Ticket};
+use crate::upstream::{Attempts, Key, NoServer, Pick, Upstream};
 
-/// A server may also come back without a request's having ended; so often it is looked for anyway.
-const LOOK: Duration = Duration::from_millis(100);
+/// Who waits looks for itself this often: nobody says so when the time of a server that was left out is over.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A server, at once or when one has room, if the upstream has a queue.
-pub async fn pick<'a>(
+/// A server after [`Upstream::pick`] has found `none`, or how the request ends.
+pub async fn wait<'a>(
     client: &mut Client,
-    target: &Target<'a>,
+    upstream: &'a Upstream,
     attempts: &mut Attempts,
     key: &Key<'_>,
-    now: u64,
+    none: NoServer,
 ) -> Result<Pick<'a>, End> {
-    let upstream = target.upstream;
-    let queue = upstream.config().queue.map(|limits| (limits, upstream.queue()));
-    // Who comes later does not overtake.
-    let first = match queue {
-        Some((_, queue)) if queue.is_used() => Err(NoServer::Busy),
-        _ => upstream.pick(attempts, key, now),
-    };
-    let (limits, queue) = match (first, queue) {
-        (Ok(pick), _) => return Ok(pick),
-        (Err(NoServer::Left), _) => return Err(End::Status(502)),
-        (Err(NoServer::Busy), None) => return Err(End::Status(503)),
-        (Err(NoServer::Busy), Some(queue)) => queue,
-    };
-    let Some(place) = queue.enter(limits.size) else { return Err(End::Status(503)) };
-    let end = now + limits.timeout.as_millis() as u64;
+    const UNAVAILABLE: End = End::Status(503);
+    if none == NoServer::Left {
+        return Err(End::Status(502));
+    }
+    let queue = upstream.config().queue.ok_or(UNAVAILABLE)?;
+    let mut ticket = upstream.queue_up(attempts).ok_or(UNAVAILABLE)?;
+    let end = millis() + queue.timeout.as_millis() as u64;
     loop {
-        let mut freed = pin!(place.freed());
-        // From here on nothing is missed.
-        freed.as_mut().enable();
         let now = millis();
-        // From the primaries again: nobody was asked so far.
-        *attempts = Attempts::default();
-        match upstream.pick(attempts, key, now) {
+        match upstream.pick_in_line(attempts, key, now) {
             Ok(pick) => return Ok(pick),
             Err(NoServer::Left) => return Err(End::Status(502)),
-            Err(NoServer::Busy) if now >= end => {
-                queue.count_timed_out();
-                return Err(End::Status(503));
-            }
+            Err(NoServer::Busy) if now >= end => return upstream.give_up(&ticket, attempts).ok_or(UNAVAILABLE),
             Err(NoServer::Busy) => {}
         }
-        client.deadline.set(Duration::from_millis(end - now).min(LOOK));
-        let watch = !client.half_closed && !client.buffer.is_full();
-        let stream = &client.stream;
-        let event = client.deadline.within(poll_fn(|context| {
-            if freed.as_mut().poll(context).is_ready() {
-                return Poll::Ready(false);
+        client.deadline.set(LOOK_EVERY.min(Duration::from_millis(end - now)));
+        if let Some(Called::Place(place)) = called(client, &ticket).await? {
+            match upstream.take(place, attempts) {
+                Some(pick) => return Ok(pick),
+                None => ticket = upstream.queue_up(attempts).ok_or(UNAVAILABLE)?,
             }
-            if watch && stream.poll_read_ready(context).is_ready() { Poll::Ready(true) } else { Poll::Pending }
+        }
+    }
+}
+
+/// Waits to be called; `None` after the client's deadline. A client that closes its side meanwhile counts as gone.
+async fn called(client: &mut Client, ticket: &Ticket) -> Result<Option<Called>, End> {
+    client.stream.register().map_err(|_| End::ClientGone)?;
+    loop {
+        let watched = !client.half_closed && !client.buffer.is_full();
+        let stream = &client.stream;
+        let event = client.deadline.within(poll_fn(|context| match ticket.poll(context) {
+            Poll::Ready(called) => Poll::Ready(Some(called)),
+            Poll::Pending if watched => stream.poll_read_ready(context).map(|_| None),
+            Poll::Pending => Poll::Pending,
         }));
-        if event.await == Ok(true) {
-            client.read_meanwhile().map_err(|()| End::ClientGone)?;
+        match event.await {
+            Ok(Some(called)) => return Ok(Some(called)),
+            Err(Late) => return Ok(None),
+            Ok(None) => client.read_meanwhile().map_err(|()| End::ClientGone)?,
+        }
+        if watched && client.half_closed {
+            return Err(End::ClientGone);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::latencies::{Distribution, Latencies};
+use super::queue::Queue;
 use crate::config;
 
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
@@ -22,6 +23,8 @@ pub struct Server {
     /// 0 where it is the only one.
     max_fails: u32,
     record: Arc<Record>,
+    /// Of its upstream.
+    queue: Arc<Queue>,
 }
 
 /// State of a server, shared by all workers.
@@ -70,16 +73,22 @@ pub enum State {
 }
 
 impl Server {
-    pub(super) fn new(config: &config::Server, alone: bool, record: Option<Arc<Record>>) -> Self {
-        Self {
-            config: config.clone(),
-            max_fails: if alone { 0 } else { config.max_fails },
-            record: record.unwrap_or_default(),
-        }
+    pub(super) fn new(config: &config::Server, alone: bool, record: Arc<Record>, queue: Arc<Queue>) -> Self {
+        let max_fails = if alone { 0 } else { config.max_fails };
+        Self { config: config.clone(), max_fails, record, queue }
+    }
+
+    pub fn config(&self) -> &config::Server {
+        &self.config
     }
 
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// The host name that it was found by.
+    pub fn host(&self) -> Option<&str> {
+        self.config.host.as_deref()
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -88,6 +97,11 @@ impl Server {
 
     pub fn weight(&self) -> u32 {
         self.config.weight
+    }
+
+    /// Of its share of requests so much, in percent: all of it but in its slow start.
+    pub fn share_percent(&self, now: u64) -> u32 {
+        (self.share(now) * 100 / WHOLE) as u32
     }
 
     pub fn is_backup(&self) -> bool {
@@ -169,6 +183,7 @@ impl Server {
 
     fn is_back(&self, now: u64) {
         self.record.back_since.store(now.max(1), Relaxed);
+        self.queue.look();
     }
 
     /// Of its share of requests, in thousandths: all of it but in its slow start.
@@ -181,8 +196,12 @@ impl Server {
         (now.saturating_sub(since) * WHOLE / length).clamp(LEAST, WHOLE)
     }
 
-    pub(super) fn record(&self) -> Arc<Record> {
-        Arc::clone(&self.record)
+    pub(super) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
 
     /// Nothing but its failures speaks against it.
@@ -196,7 +215,13 @@ impl Server {
         until != 0 && self.max_fails != 0 && now < until
     }
 
+    /// Whether anybody may be sent to it without a look at the clock.
+    pub(super) fn is_fit(&self) -> bool {
+        self.may_be_asked() && (self.max_fails == 0 || self.record.out_until.load(Relaxed) == 0)
+    }
+
     pub(super) fn is_full(&self) -> bool {
+        // In one order with the end of requests: see `Queue`.
         self.config.max_connections != 0 && self.record.in_flight.load(SeqCst) >= self.config.max_connections
     }
 
@@ -219,13 +244,24 @@ impl Server {
         Some(true)
     }
 
-    pub(super) fn begin(&self) {
-        self.record.in_flight.fetch_add(1, Relaxed);
+    /// A request begins, unless there are as many as there may be.
+    pub(super) fn begin(&self) -> bool {
+        let (in_flight, most) = (&self.record.in_flight, self.config.max_connections);
+        if most == 0 {
+            in_flight.fetch_add(1, Relaxed);
+            return true;
+        }
+        in_flight.fetch_update(SeqCst, Relaxed, |running| (running < most).then_some(running + 1)).is_ok()
+    }
+
+    pub(super) fn count_request(&self) {
         self.record.requests.fetch_add(1, Relaxed);
     }
 
+    /// A request ends; who waits for its place gets it.
     pub(super) fn end(&self) {
-        self.record.in_flight.fetch_sub(1, SeqCst);
+        self.record.end();
+        self.queue.hand_on(self);
     }
 
     pub(super) fn succeeded(&self, probe: bool, latency: u64, now: u64) {
@@ -273,5 +309,11 @@ impl Server {
 
     fn window(&self) -> std::sync::MutexGuard<'_, VecDeque<u64>> {
         self.record.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    pub(super) fn end(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
     }
 }

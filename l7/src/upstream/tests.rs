@@ -5,9 +5,10 @@ use crate::config::{Balance, HashKey, Retry};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
-fn server(port: u16) -> config::Server {
+pub fn server(port: u16) -> config::Server {
     config::Server {
         name: format!("127.0.0.1:{port}"),
+        host: None,
         address: ([127, 0, 0, 1], port).into(),
         weight: 1,
         max_fails: 1,
@@ -27,7 +28,7 @@ fn upstream(balance: Balance, servers: Vec<config::Server>) -> Upstream {
     Upstream::new(configured(balance, servers), None)
 }
 
-fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstream {
+pub fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstream {
     config::Upstream {
         name: "app".to_owned(),
         balance,
@@ -38,10 +39,11 @@ fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Upstrea
         http2: false,
         send_proxy: None,
         queue: None,
+        backup_below: 0,
     }
 }
 
-fn key(hashed: &[u8]) -> Key<'_> {
+pub fn key(hashed: &[u8]) -> Key<'_> {
     Key { client: CLIENT, hashed }
 }
 
@@ -122,6 +124,31 @@ fn backups_work_with_every_algorithm() {
         fail(&upstream, 1, 0);
         fail(&upstream, 2, 0);
         assert_eq!(first(&upstream, 1), Some(3), "{balance:?}");
+    }
+}
+
+#[test]
+fn backups_join_below_so_many_primaries() {
+    for balance in [Balance::RoundRobin, Balance::LeastConn, Balance::HashConsistent(HashKey::Uri), Balance::Ewma] {
+        let servers = vec![server(1), server(2), server(3), backup(4)];
+        let upstream =
+            Upstream::new(config::Upstream { backup_below: 2, ..configured(balance, servers.clone()) }, None);
+        let asked = |now| {
+            let pick = |key: u32| upstream.pick(&mut Attempts::default(), &self::key(&key.to_le_bytes()), now).unwrap();
+            (0..60).map(|key| pick(key).server().address().port()).collect::<std::collections::BTreeSet<_>>()
+        };
+        fail(&upstream, 1, 0);
+        assert_eq!(asked(1), [2, 3].into(), "{balance:?}: two are enough");
+        upstream.servers()[1].set_checked(false, 1);
+        assert_eq!(asked(2), [3, 4].into(), "{balance:?}: one is not");
+        // All are out, and each was asked once.
+        fail(&upstream, 3, 2);
+        let mut attempts = Attempts::default();
+        while upstream.pick(&mut attempts, &key(b""), 3).is_ok() {}
+        assert_eq!(attempts.count, 3, "{balance:?}");
+        // Back, but not yet proved: that does not count.
+        upstream.servers()[1].set_checked(true, 4);
+        assert_eq!(asked(20_000), [1, 2, 3, 4].into(), "{balance:?}");
     }
 }
 

@@ -16,6 +16,10 @@ const BYTES: Metric = counter("headgate_proxy_bytes_total", "Bytes from and to c
 const SECONDS: Metric =
     histogram("headgate_proxy_request_seconds", "From the first byte of a request to the end of its response.");
 const UPSTREAM: Metric = gauge("headgate_upstream_info", "An upstream as it is configured.");
+const RESOLVED: Metric =
+    gauge("headgate_upstream_name_resolved", "Whether the last lookup of a server's host name found addresses.");
+const RATIO: Metric =
+    gauge("headgate_upstream_server_weight_ratio", "The share of its weight that a server has: below 1 in slow start.");
 const CHECK: Metric = gauge("headgate_upstream_server_check_up", "Whether a server passes its check.");
 const STATE: Metric = gauge("headgate_upstream_server_state", "1 for the state a server is in.");
 const LATENCY: Metric = histogram("headgate_upstream_server_response_seconds", "Time until a response began.");
@@ -96,11 +100,22 @@ pub(super) fn write(out: &mut Exposition, proxy: &Proxy, upstreams: &[Upstream])
             family.sample(&[("upstream", &upstream.name)], number(upstream));
         }
     }
+    let mut family = out.family(RESOLVED);
+    for (upstream, name) in
+        upstreams.iter().flat_map(|upstream| upstream.names.iter().map(move |name| (upstream, name)))
+    {
+        family.sample(&[("upstream", &upstream.name), ("name", &name.name)], name.error.is_none());
+    }
     for (metric, number) in NUMBERS {
         let mut family = out.family(metric);
         for (upstream, server, address) in servers(upstreams) {
             family.sample(&[("upstream", &upstream.name), ("server", &address)], number(server));
         }
+    }
+    let mut family = out.family(RATIO);
+    for (upstream, server, address) in servers(upstreams) {
+        let labels = [("upstream", &*upstream.name), ("server", &address)];
+        family.sample(&labels, f64::from(server.weight_percent) / 100.0);
     }
     let mut family = out.family(CHECK);
     for (upstream, server, address) in servers(upstreams) {

@@ -6,6 +6,7 @@ use headgate_api::{
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
+use crate::cmd::upstreams::{About, check, title, weight};
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -81,9 +82,20 @@ pub(super) fn upstreams(html: &mut Html, upstreams: &[Upstream]) {
     }
     html.raw("<h2>Upstreams</h2>");
     for upstream in upstreams {
-        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&upstream.balance).raw("</p>");
-        let heads =
-            ["Server", "State", "Role", "Weight", "In flight", "Requests", "Failures", "Retries", "p50 ms", "p99 ms"];
+        html.raw("<section><h3>").text(&upstream.name).raw("</h3><p>").text(&About(upstream).to_string()).raw("</p>");
+        let heads = [
+            "Server",
+            "State",
+            "Check",
+            "Role",
+            "Weight",
+            "In flight",
+            "Requests",
+            "Failures",
+            "Retries",
+            "p50 ms",
+            "p99 ms",
+        ];
         html.table(&heads, upstream.servers.iter().map(upstream_server)).raw("</section>");
     }
 }
@@ -96,10 +108,11 @@ fn upstream_server(server: &UpstreamServer) -> Vec<Cell> {
     };
     let millis = |value: Option<f64>| Cell::Number(value.map_or("-".to_owned(), |value| format!("{value:.2}")));
     vec![
-        Cell::text(server.address),
+        Cell::text(title(server)),
         Cell::Badge(server.state.to_string(), mood),
+        Cell::text(server.check.as_ref().map_or("-".to_owned(), check)),
         Cell::text(if server.backup { "backup" } else { "primary" }),
-        Cell::number(server.weight),
+        Cell::Number(weight(server)),
         Cell::number(server.in_flight),
         Cell::number(server.requests),
         Cell::number(server.failures),

@@ -7,7 +7,7 @@ use headgate_l7::config::{
 use headgate_l7::log::AccessLog;
 
 use super::{Change, Kind, Row, Servers, list, named};
-use crate::config::model::{self, balance_word};
+use crate::config::model::{self, balance_word, server_key};
 use crate::config::text::{show_duration, show_size};
 
 const UPSTREAMS: Kind<Upstream, Server> = Kind {
@@ -16,7 +16,7 @@ const UPSTREAMS: Kind<Upstream, Server> = Kind {
     rows: UPSTREAM,
     servers: Some(Servers {
         of: |upstream| &upstream.servers,
-        address: |server| server.address,
+        key: server_key,
         weight: |server| server.weight,
         rows: SERVER,
     }),
@@ -29,6 +29,7 @@ const UPSTREAM: &[Row<Upstream>] = &[
     ("keepalive", |u| u.keepalive.to_string()),
     ("send_proxy", |u| u.send_proxy.map_or("none".to_owned(), |version| format!("{version:?}").to_lowercase())),
     ("queue", |u| queue(u.queue)),
+    ("backup_below", |u| u.backup_below.to_string()),
     ("retry.on", |u| retry_on(&u.retry)),
     ("retry.tries", |u| u.retry.tries.to_string()),
     ("retry.timeout", |u| show_duration(u.retry.timeout)),
@@ -90,6 +91,7 @@ const LISTENER: &[Row<Shown>] = &[
 
 pub(super) fn diff(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
     checks(old, new, changes);
+    resolve_intervals(old, new, changes);
     let (old, new) = (old.config(), new.config());
     named(&UPSTREAMS, &old.upstreams, &new.upstreams, changes);
     named(&LISTENERS, &shown(old), &shown(new), changes);
@@ -97,22 +99,31 @@ pub(super) fn diff(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Cha
 
 /// Of servers that are in both.
 fn checks(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
-    let shown = |proxy: &model::Proxy, upstream: &str, server| {
-        let check = proxy.checks().iter().find(|check| check.upstream == upstream && check.server == server);
-        check.map_or_else(|| "none".to_owned(), |check| check.check.to_string())
+    let shown = |proxy: &model::Proxy, upstream: &str, server: &Server| {
+        proxy.check(upstream, server).map_or_else(|| "none".to_owned(), ToString::to_string)
     };
     for upstream in &new.config().upstreams {
         let Some(before) = old.config().upstreams.iter().find(|known| known.name == upstream.name) else { continue };
         for server in &upstream.servers {
-            if !before.servers.iter().any(|known| known.address == server.address) {
+            let key = server_key(server);
+            if !before.servers.iter().any(|known| server_key(known) == key) {
                 continue;
             }
-            let [from, to] = [old, new].map(|proxy| shown(proxy, &upstream.name, server.address));
+            let [from, to] = [old, new].map(|proxy| shown(proxy, &upstream.name, server));
             if from != to {
-                let (kind, name, server) = ("upstream", upstream.name.clone(), server.address);
+                let (kind, name, server) = ("upstream", upstream.name.clone(), key);
                 changes.push(Change::ServerChanged { kind, name, server, key: "check", from, to });
             }
         }
+    }
+}
+
+/// Of upstreams that have host names in both.
+fn resolve_intervals(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
+    for (name, to) in new.resolve_intervals() {
+        let Some(from) = old.resolve_intervals().get(name).filter(|from| *from != to) else { continue };
+        let [from, to] = [from, to].map(|interval| show_duration(*interval));
+        changes.push(Change::Changed { kind: "upstream", name: name.clone(), key: "resolve_interval", from, to });
     }
 }
 

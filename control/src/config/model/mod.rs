@@ -6,7 +6,7 @@ mod proxy;
 mod service;
 
 pub use dataplane::{Dataplane, Ipvs, ReuseMode, Timeouts, Workers, XdpMode};
-pub use proxy::{BalanceWord, HashWord, Proxy, RetryOn, UpstreamCheck, balance_word};
+pub use proxy::{BalanceWord, HashWord, Proxy, RetryOn, balance_word, server_key};
 pub use service::{
     Forward, Persistence, Ports, Protocol, Scheduler, SchedulerFlags, Server, Service, ServiceAddress, Thresholds,
     Tunnel, Weight,

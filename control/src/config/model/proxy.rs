@@ -1,7 +1,8 @@
 //! The proxy. What its listeners and upstreams are is told in the words of `headgate_l7`, which are as strict.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headgate_l7::config;
 
@@ -13,15 +14,9 @@ use crate::health::Check;
 pub struct Proxy {
     pub(in crate::config) workers: Workers,
     pub(in crate::config) config: config::Proxy,
-    pub(in crate::config) checks: Vec<UpstreamCheck>,
-}
-
-/// The check of a server of an upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamCheck {
-    pub upstream: String,
-    pub server: SocketAddr,
-    pub check: Arc<Check>,
+    /// By the name of the upstream and the server's [`server_key`].
+    pub(in crate::config) checks: BTreeMap<(String, String), Arc<Check>>,
+    pub(in crate::config) resolve_intervals: BTreeMap<String, Duration>,
 }
 
 impl Proxy {
@@ -34,12 +29,18 @@ impl Proxy {
         !self.config.listeners.is_empty()
     }
 
-    /// Of servers that are checked.
-    pub fn checks(&self) -> &[UpstreamCheck] {
-        &self.checks
+    /// How a server is checked, if it is.
+    pub fn check(&self, upstream: &str, server: &config::Server) -> Option<&Arc<Check>> {
+        self.checks.get(&(upstream.to_owned(), server_key(server)))
     }
 
-    /// Names are unique, and so are addresses; routes refer to upstreams that exist.
+    /// How often the host names of an upstream are looked up; for upstreams that have any.
+    pub fn resolve_intervals(&self) -> &BTreeMap<String, Duration> {
+        &self.resolve_intervals
+    }
+
+    /// Names are unique, and so are addresses; routes refer to upstreams that exist. A server with a host name stands for all its addresses:
+    /// its own one is but a port.
     pub fn config(&self) -> &config::Proxy {
         &self.config
     }
@@ -47,8 +48,18 @@ impl Proxy {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { workers: Workers::Auto, config: config::Proxy::default(), checks: Vec::new() }
+        Self {
+            workers: Workers::Auto,
+            config: config::Proxy::default(),
+            checks: BTreeMap::new(),
+            resolve_intervals: BTreeMap::new(),
+        }
     }
+}
+
+/// Tells a server of an upstream from the others, as the file has them: its address, or its host name as it is written.
+pub fn server_key(server: &config::Server) -> String {
+    if server.host.is_some() { server.name.clone() } else { server.address.to_string() }
 }
 
 /// A way to choose servers, as the file names it.

@@ -10,7 +10,9 @@ use crate::config::reader::{Field, Keys, Section, Value};
 use crate::config::text;
 
 pub(in crate::config) static CHECK: Keys = Keys {
-    supported: &["type", "interval", "timeout", "rise", "fall", "port", "method", "path", "host", "status", "body"],
+    supported: &[
+        "type", "interval", "timeout", "rise", "fall", "start", "port", "method", "path", "host", "status", "body",
+    ],
     later: &[],
 };
 
@@ -24,12 +26,15 @@ pub(in crate::config) enum CheckWord {
     Http,
 }
 
+#[derive(Clone)]
 pub(in crate::config) struct Check {
     pub kind: Field<CheckWord>,
     pub interval: Field<Duration>,
     pub timeout: Field<Duration>,
     pub rise: Field<u32>,
     pub fall: Field<u32>,
+    /// Whether a server is taken for up at first.
+    pub start: Field<bool>,
     pub port: Field<u16>,
     pub method: Field<String>,
     pub path: Field<String>,
@@ -66,12 +71,33 @@ impl Check {
             timeout: section.field("timeout", |v| v.duration(TIMEOUT)),
             rise: section.field("rise", |v| v.integer(IN_A_ROW, "checks")),
             fall: section.field("fall", |v| v.integer(IN_A_ROW, "checks")),
+            start: section.field("start", |v| v.choice(&[("up", Some(true)), ("down", Some(false))])),
             port: section.field("port", |v| v.integer(1..=u16::MAX, "")),
             method: section.field("method", |v| v.parse("a method", text::method)),
             path: section.field("path", |v| v.parse("a path such as \"/healthz\"", text::check_path)),
             host: section.field("host", |v| v.parse("a host", text::check_host)),
             status: section.field("status", |v| v.parse("statuses such as \"200-299,301\"", text::statuses)),
             body: section.field("body", pattern),
+        }
+    }
+}
+
+impl Check {
+    /// With the keys of `base` where it has none.
+    pub fn over(self, base: &Self) -> Self {
+        Self {
+            kind: self.kind.over(&base.kind),
+            interval: self.interval.over(&base.interval),
+            timeout: self.timeout.over(&base.timeout),
+            rise: self.rise.over(&base.rise),
+            fall: self.fall.over(&base.fall),
+            start: self.start.over(&base.start),
+            port: self.port.over(&base.port),
+            method: self.method.over(&base.method),
+            path: self.path.over(&base.path),
+            host: self.host.over(&base.host),
+            status: self.status.over(&base.status),
+            body: self.body.over(&base.body),
         }
     }
 }

@@ -53,6 +53,48 @@ fn service_addresses() {
 }
 
 #[test]
+fn servers_of_upstreams_may_have_names() {
+    let read = |text| {
+        upstream_address(text).map(|(host, port)| {
+            let host = match host {
+                Server::Ip(ip) => ip.to_string(),
+                Server::Name(name) => format!("name {name}"),
+            };
+            (host, port.map_or(0, NonZeroU16::get))
+        })
+    };
+    for (text, host, port) in [
+        ("10.0.0.1:80", "10.0.0.1", 80),
+        ("[2001:db8::1]:80", "2001:db8::1", 80),
+        ("app", "name app", 0),
+        ("App_1.internal.:8080", "name App_1.internal.", 8080),
+        ("3com.example:0", "name 3com.example", 0),
+    ] {
+        assert_eq!(read(text), Ok((host.to_owned(), port)), "{text}");
+    }
+    for text in [
+        "",
+        ":80",
+        "10.0.0.300",
+        "10.0.0",
+        "a..b",
+        ".a",
+        "-a",
+        "a-:80",
+        "a b",
+        "a/b",
+        "ü.example",
+        "a:70000",
+        "a:80:80",
+        "::1:x",
+    ] {
+        assert!(read(text).is_err(), "{text}");
+    }
+    let too_long = ["a".repeat(64), "a.".repeat(126) + "aa"];
+    assert!(too_long.iter().all(|text| upstream_address(text).is_err()));
+}
+
+#[test]
 fn server_addresses() {
     let read = |text| server_address(text).map(|(ip, port)| (ip.to_string(), port.map_or(0, NonZeroU16::get)));
     assert_eq!(read("10.0.0.1:80"), Ok(("10.0.0.1".into(), 80)));

@@ -8,8 +8,10 @@ mod route;
 mod tls;
 mod upstream;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use headgate_l7::config::Proxy as Config;
 
@@ -17,9 +19,10 @@ use super::Unique;
 use super::dataplane::workers;
 use crate::config::environment::Environment;
 use crate::config::error::{Advice, Findings, Place, Problem};
-use crate::config::model::{Proxy, Service, UpstreamCheck};
+use crate::config::model::{Proxy, Service};
 use crate::config::raw;
 use crate::config::reader::{At, Field};
+use crate::health::Check;
 use listener::{Addresses, listener};
 use upstream::upstream;
 
@@ -53,8 +56,9 @@ pub(super) fn proxy(
     }
     let pseudonym =
         node.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-    let checks = known.checks;
-    (Proxy { workers, config: Config { listeners, upstreams, pseudonym }, checks }, addresses.places)
+    let Known { checks, resolve_intervals, .. } = known;
+    let config = Config { listeners, upstreams, pseudonym };
+    (Proxy { workers, config, checks, resolve_intervals }, addresses.places)
 }
 
 /// The upstreams that routes may name.
@@ -63,7 +67,8 @@ struct Known {
     names: Unique<String>,
     upstreams: HashMap<String, KnownUpstream>,
     count: usize,
-    checks: Vec<UpstreamCheck>,
+    checks: BTreeMap<(String, String), Arc<Check>>,
+    resolve_intervals: BTreeMap<String, Duration>,
 }
 
 struct KnownUpstream {

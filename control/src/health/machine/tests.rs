@@ -16,6 +16,16 @@ fn the_verdict_changes_after_answers_in_a_row() {
 }
 
 #[test]
+fn a_server_that_is_assumed_to_be_down_has_to_prove_itself() {
+    let mut machine = machine(2, 1);
+    machine.assume(Verdict::Down);
+    assert_eq!(
+        [true, false, true, true].map(|passed| machine.on_result(passed)),
+        [None, None, None, Some(Verdict::Up)]
+    );
+}
+
+#[test]
 fn one_is_enough_if_so_configured() {
     let mut machine = machine(1, 1);
     assert_eq!(machine.on_result(false), Some(Verdict::Down));

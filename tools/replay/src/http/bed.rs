@@ -92,6 +92,7 @@ impl Lane for PoolLane {
 fn upstream(lane: usize, server: SocketAddr) -> Upstream {
     let server = Server {
         name: server.to_string(),
+        host: None,
         address: server,
         weight: 1,
         max_fails: 1,
@@ -111,6 +112,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         http2: false,
         send_proxy: None,
         queue: None,
+        backup_below: 0,
     }
 }
 

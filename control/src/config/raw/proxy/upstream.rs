@@ -1,6 +1,5 @@
 //! `[[upstream]]` and what stands in it.
 
-use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -26,6 +25,8 @@ pub(in crate::config) static UPSTREAM: Keys = Keys {
         "http2",
         "send_proxy",
         "queue",
+        "backup_below",
+        "resolve_interval",
         "check",
         "server",
     ],
@@ -53,6 +54,7 @@ pub(in crate::config) static UPSTREAM_SERVER: Keys = Keys {
 /// A server of weight 10000 has 1.6 million points on the ring of a consistent hash.
 const WEIGHT: RangeInclusive<u32> = 1..=10_000;
 const COUNT: RangeInclusive<u32> = 0..=1_000_000;
+const RESOLVE_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
 const FAIL_TIMEOUT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
 
 pub(in crate::config) struct Upstream {
@@ -66,6 +68,8 @@ pub(in crate::config) struct Upstream {
     pub http2: Field<bool>,
     pub send_proxy: Field<ProxyVersion>,
     pub queue: Option<Queue>,
+    pub backup_below: Field<u32>,
+    pub resolve_interval: Field<Duration>,
     pub check: Option<Check>,
     pub servers: Vec<UpstreamServer>,
 }
@@ -90,7 +94,7 @@ pub(in crate::config) struct Retry {
 
 pub(in crate::config) struct UpstreamServer {
     /// As written, and what it means.
-    pub address: Field<(String, IpAddr, Option<NonZeroU16>)>,
+    pub address: Field<(String, text::Server, Option<NonZeroU16>)>,
     pub weight: Field<u32>,
     pub max_fails: Field<u32>,
     pub fail_timeout: Field<Duration>,
@@ -127,6 +131,8 @@ impl Upstream {
                 size: s.field("size", |v| v.integer(1..=1_000_000, "requests")),
                 timeout: s.field("timeout", |v| v.duration(TIMEOUT)),
             }),
+            backup_below: section.field("backup_below", |v| v.integer(COUNT, "servers")),
+            resolve_interval: section.field("resolve_interval", |v| v.duration(RESOLVE_INTERVAL)),
             check: section.section("check", &CHECK).map(|s| Check::read(&s)),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }
@@ -135,7 +141,7 @@ impl Upstream {
 
 impl UpstreamServer {
     fn read(section: &Section<'_, '_>) -> Self {
-        let address = |text: &str| text::server_address(text).map(|(ip, port)| (text.to_owned(), ip, port));
+        let address = |text: &str| text::upstream_address(text).map(|(host, port)| (text.to_owned(), host, port));
         Self {
             address: section.field("address", |v| v.parse("a server address", address)),
             weight: section.field("weight", |v| v.integer(WEIGHT, "")),

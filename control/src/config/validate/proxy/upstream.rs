@@ -1,17 +1,17 @@
 //! Upstreams.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
 
-use super::check::{check, of_server};
+use super::check::{Speech, check, of_name, of_server};
 use super::tls::connector;
 use super::{Known, KnownUpstream};
 use crate::config::error::{Advice, Findings, Problem};
-use crate::config::model::{BalanceWord, HashWord, RetryOn, UpstreamCheck};
+use crate::config::model::{BalanceWord, HashWord, RetryOn, server_key};
 use crate::config::raw;
 use crate::config::raw::check::ServerCheck;
 use crate::config::reader::{At, Field};
@@ -23,6 +23,7 @@ use crate::health::Check;
 const KEEPALIVE: u32 = 64;
 const QUEUE_SIZE: u32 = 1000;
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
 const FAIL_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP: NonZeroU16 = NonZeroU16::new(80).unwrap();
 const HTTPS: NonZeroU16 = NonZeroU16::new(443).unwrap();
@@ -32,14 +33,13 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let balance = balance(raw.balance, raw.hash, findings);
     let default_port = if raw.tls.is_some() { HTTPS } else { HTTP };
     let http2 = raw.http2.or(false);
-    let with_tls = raw.tls.is_some();
     let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
-    let of_all = raw.check.and_then(|raw| check(raw, with_tls, findings));
-    let (servers, checks): (Vec<_>, Vec<_>) = servers(raw.servers, default_port, balance, findings, |own| {
-        of_server(own, of_all.as_ref(), with_tls, findings)
-    })
-    .into_iter()
-    .unzip();
+    let speech = Speech { tls: tls.clone(), http2 };
+    let of_all = raw.check.map(|raw| (raw.clone(), check(raw, &speech, findings)));
+    let (servers, checks): (Vec<_>, Vec<_>) =
+        servers(raw.servers, default_port, balance, findings, |own| of_server(own, of_all.as_ref(), &speech, findings))
+            .into_iter()
+            .unzip();
     if let Field::Set(at) = &raw.send_proxy
         && http2
     {
@@ -53,6 +53,19 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     } else if servers.iter().all(|server| server.backup || server.down) {
         findings.warning(&raw.place, Advice::NoPrimaries);
     }
+    let backup_below = raw.backup_below.set().map_or(0, |at| {
+        if at.value > 0 && servers.iter().all(|server| !server.backup) {
+            findings.warning(&at.place, Advice::NoBackups);
+        }
+        at.value
+    });
+    let has_names = servers.iter().any(|server| server.host.is_some());
+    if let Field::Set(at) = &raw.resolve_interval
+        && !has_names
+    {
+        findings.warning(&at.place, Advice::NoHostNames);
+    }
+    let resolve_interval = raw.resolve_interval.or(RESOLVE_INTERVAL);
     let retry = raw.retry.map_or_else(Retry::default, retry);
     let At { value: name, place } = name?;
     if !known.names.insert(&name, &place, findings) {
@@ -60,15 +73,18 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     }
     known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false });
     known.count += 1;
-    let of_server = |(server, check): (&Server, Option<Arc<Check>>)| {
-        Some(UpstreamCheck { upstream: name.clone(), server: server.address, check: check? })
-    };
-    known.checks.extend(servers.iter().zip(checks).filter_map(of_server));
+    for (server, check) in servers.iter().zip(checks) {
+        known.checks.extend(check.map(|check| ((name.clone(), server_key(server)), check)));
+    }
+    if has_names {
+        known.resolve_intervals.insert(name.clone(), resolve_interval);
+    }
     Some(Upstream {
         name,
         balance,
         keepalive: raw.keepalive.or(KEEPALIVE) as usize,
         retry,
+        backup_below,
         servers,
         tls,
         http2,
@@ -140,6 +156,7 @@ fn servers(
         let address = raw.address.required("an address such as \"10.0.0.11:8080\"", findings);
         let server = Server {
             name: String::new(),
+            host: None,
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             weight: raw.weight.or(1),
             max_fails: raw.max_fails.or(1),
@@ -149,10 +166,17 @@ fn servers(
             max_connections: raw.max_connections.or(0),
             slow_start,
         };
-        let Some(At { value: (name, ip, port), place }) = address else { continue };
-        let address = text::endpoint(ip, Some(port.unwrap_or(default_port)));
-        if host_address(ip, &place, findings) && unique.insert(&address, &place, findings) {
-            servers.push((Server { name, address, ..server }, check));
+        let Some(At { value: (name, host, port), place }) = address else { continue };
+        let port = Some(port.unwrap_or(default_port));
+        let (ip, host) = match host {
+            text::Server::Ip(ip) if !host_address(ip, &place, findings) => continue,
+            text::Server::Ip(ip) => (ip, None),
+            text::Server::Name(host) => (Ipv4Addr::UNSPECIFIED.into(), Some(host)),
+        };
+        let server = Server { name, host, address: text::endpoint(ip, port), ..server };
+        if unique.insert(&server_key(&server), &place, findings) {
+            let check = check.map(|check| of_name(check, &server));
+            servers.push((server, check));
         }
     }
     servers
