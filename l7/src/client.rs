@@ -11,7 +11,7 @@ use crate::account::{Connected, Told};
 use crate::answer::{self, End};
 use crate::buffer::{self, Buffer};
 use crate::clock::millis;
-use crate::config::{Action, ErrorPages, Forward, Limits, Route};
+use crate::config::{Action, ErrorPages, Forward, Limits, Protocol, Route};
 use crate::exchange::Exchange;
 use crate::files;
 use crate::http1::write::end_of_request;
@@ -25,9 +25,10 @@ use crate::receive::receive;
 use crate::relay::{Relayed, relay};
 use crate::snapshot::Snapshot;
 use crate::stream::Stream;
+use crate::tcp;
 use crate::timers::{Deadline, Late};
 use crate::tries::{Outcome, Target, to, tries};
-use crate::tunnel::tunnel;
+use crate::tunnel::after_upgrade;
 use crate::worker::Scratch;
 
 /// How long a client that has been told off may go on sending: it must get to read why before the connection is reset.
@@ -92,6 +93,7 @@ impl Client {
         self.origin.worker.shared.connections.fetch_add(1, Relaxed);
         let _connected = Connected::new(&self.origin.worker, &self.origin.listener);
         match self.open().await {
+            Ok(()) if self.is_tcp() => Box::pin(tcp::serve(self)).await,
             Ok(()) if self.origin.version == Version::Http2 => Box::pin(http2::serve(self)).await,
             Ok(()) => self.requests().await,
             Err(error) => {
@@ -99,6 +101,13 @@ impl Client {
             }
         }
         self.origin.worker.shared.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether its connections are passed on as they are.
+    fn is_tcp(&self) -> bool {
+        let snapshot = self.origin.worker.snapshot();
+        let index = snapshot.listener(&self.origin.listener);
+        index.is_some_and(|index| snapshot.listeners[index].0.protocol == Protocol::Tcp)
     }
 
     async fn open(&mut self) -> io::Result<()> {
@@ -312,7 +321,7 @@ impl Client {
         };
         self.told.relayed(answer.head.status, answer.out.len());
         if answer.head.upgraded {
-            return tunnel(self, answer).await;
+            return after_upgrade(self, answer).await;
         }
         let relayed = relay(self, &mut answer, &mut outgoing, forward.timeouts.read, plan.limits.send_timeout).await;
         *out = answer.out;

@@ -32,9 +32,19 @@ pub struct Proxy {
     pub pseudonym: String,
 }
 
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    #[default]
+    Http,
+    /// Connections are passed on as they are. Routes look at the name that a TLS client asks for, if they have a host.
+    Tcp,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     pub name: String,
+    pub protocol: Protocol,
     pub addresses: Vec<SocketAddr>,
     pub routes: Vec<Route>,
     pub limits: Limits,

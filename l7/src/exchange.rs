@@ -60,7 +60,9 @@ impl To<'_> {
         (self.address, self.tls.map_or(0, Connector::id))
     }
 
-    async fn connect(&self, client: &Client) -> io::Result<Stream> {
+    /// # Errors
+    /// When there is no connection, or no TLS on it.
+    pub async fn connect(&self, client: &Client) -> io::Result<Stream> {
         let worker = &client.origin.worker;
         let stream = Stream::connect(self.address).await?;
         if let Some(version) = self.send_proxy {

@@ -52,7 +52,8 @@ impl Router {
         router
     }
 
-    fn has_hosts(&self) -> bool {
+    /// Whether any route looks at the host.
+    pub fn has_hosts(&self) -> bool {
         !self.exact.is_empty() || !self.wildcards.is_empty() || !self.patterns.is_empty()
     }
 

@@ -5,6 +5,7 @@
 mod acceptor;
 mod certificate;
 mod connector;
+pub mod hello;
 mod names;
 
 use std::sync::{Arc, LazyLock};
@@ -14,7 +15,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-pub use acceptor::{Acceptor, ClientAuth};
+pub use acceptor::{Acceptor, Alpn, ClientAuth};
 pub use certificate::Certificate;
 pub use connector::{Connector, Trust};
 pub(crate) use names::Named;

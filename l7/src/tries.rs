@@ -1,6 +1,6 @@
 //! Servers are asked for a request, one after another, until one answers or nobody else may be asked.
 
-mod wait;
+pub mod wait;
 
 use std::net::IpAddr;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::buffer::Buffer;
 use crate::client::{After, Client};
-use crate::exchange::Answer;
+use crate::exchange::{Answer, Server};
 use crate::stream::Stream;
 use crate::write_all::write_all;
 
@@ -26,12 +26,18 @@ struct Way<'a> {
 }
 
 /// Sends the response's head, then copies until both sides have ended, one is broken, or both are silent.
-pub async fn tunnel(client: &mut Client, answer: Answer) -> After {
+pub async fn after_upgrade(client: &mut Client, answer: Answer) -> After {
     client.deadline.set(SILENCE);
     if !matches!(client.deadline.within(write_all(&client.stream, &answer.out)).await, Ok(Ok(()))) {
         return After::Reset;
     }
-    let server = answer.server;
+    tunnel(client, answer.server, SILENCE).await;
+    After::Close
+}
+
+/// Copies until both sides have ended, one is broken, or both are silent for so long.
+pub async fn tunnel(client: &mut Client, server: Server, silence: Duration) {
+    client.deadline.set(silence);
     let sent = std::mem::take(&mut client.buffer);
     let mut up =
         Way { from: &client.stream, to: &server.stream, buffer: sent, ended: client.half_closed, finished: false };
@@ -42,12 +48,11 @@ pub async fn tunnel(client: &mut Client, answer: Answer) -> After {
             return Poll::Ready(());
         };
         if moved_up || moved_down {
-            client.deadline.set(SILENCE);
+            client.deadline.set(silence);
         }
         if up.finished && down.finished { Poll::Ready(()) } else { Poll::Pending }
     });
     let _ = client.deadline.within(both).await;
-    After::Close
 }
 
 impl Way<'_> {

@@ -11,37 +11,23 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use nix::{setsockopt_impl, sockopt_impl};
-use socket2::{SockAddr, SockRef, Socket};
-use tokio::io::Interest;
+use socket2::Socket;
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
-use crate::client;
 use crate::clock::millis;
-use crate::config::Proxy;
+use crate::config::{Protocol, Proxy};
 use crate::http2::Sessions;
 use crate::idle::Idle;
+use crate::listen::{Listening, accept, listen};
 use crate::log::{Buffers, Logs, OpenError, Queue, Seen, Sink};
-use crate::origin::Origin;
 use crate::snapshot::Snapshot;
 use crate::spool::Spool;
-use crate::stream::Stream;
 use crate::timers::Timers;
 
-const BACKLOG: i32 = 4096;
-/// Connections accepted before others of the thread get their turn.
-const ACCEPTS: usize = 32;
 /// Scratch memory that a thread keeps.
 const SCRATCHES: usize = 64;
-/// After an accept failed for want of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How long the kernel keeps a connection that brings nothing to itself.
-const DEFER_SECONDS: u32 = 1;
-
-sockopt_impl!(DeferAccept, SetOnly, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, u32);
 
 /// What all workers share.
 #[derive(Debug)]
@@ -153,13 +139,15 @@ enum Order {
     Stop,
 }
 
+/// What an address is for: the name of its listener, and what that speaks.
+type Opened = (Arc<str>, Protocol);
+
 /// The running proxy.
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
-    /// Addresses and their listener's name.
-    open: HashMap<SocketAddr, Arc<str>>,
+    open: HashMap<SocketAddr, Opened>,
     logs: Logs,
 }
 
@@ -200,19 +188,21 @@ impl Pool {
 
     /// Goes over to another configuration, without disturbing connections that it has a place for. All or nothing.
     pub fn apply(&mut self, proxy: Proxy) -> Result<(), ApplyError> {
-        let wanted: HashMap<SocketAddr, Arc<str>> = proxy
+        let wanted: HashMap<SocketAddr, Opened> = proxy
             .listeners
             .iter()
             .flat_map(|listener| {
-                let name: Arc<str> = listener.name.as_str().into();
-                listener.addresses.iter().map(move |address| (*address, Arc::clone(&name)))
+                let opened: Opened = (listener.name.as_str().into(), listener.protocol);
+                listener.addresses.iter().map(move |address| (*address, opened.clone()))
             })
             .collect();
         let sinks = self.logs.open(proxy.access_logs().map(|log| &log.destination))?;
         let mut sockets = Vec::new();
-        for (address, name) in wanted.iter().filter(|(address, name)| self.open.get(address) != Some(name)) {
+        for (address, opened) in wanted.iter().filter(|(address, opened)| self.open.get(address) != Some(opened)) {
             for worker in 0..self.workers.len() {
-                let socket = listen(*address).map_err(|source| ApplyError::Listen { address: *address, source })?;
+                let (name, protocol) = opened;
+                let socket =
+                    listen(*address, *protocol).map_err(|source| ApplyError::Listen { address: *address, source })?;
                 sockets.push((worker, *address, Arc::clone(name), socket));
             }
         }
@@ -277,30 +267,6 @@ impl Pool {
     }
 }
 
-/// A socket of one worker. The address need not be ours yet: a virtual address may be on another node.
-fn listen(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        socket2::Domain::for_address(address),
-        socket2::Type::STREAM.nonblocking(),
-        Some(socket2::Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-        socket.set_freebind_v6(true)?;
-    } else {
-        socket.set_freebind_v4(true)?;
-    }
-    // Clients speak first: a connection that has not brought anything need not be looked at.
-    nix::sys::socket::setsockopt(&socket, DeferAccept, &DEFER_SECONDS)?;
-    // Inherited by accepted connections.
-    socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket)
-}
-
 fn run(id: usize, shared: Arc<Shared>, inbox: UnboundedReceiver<Order>) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = match builder.enable_io().enable_time().build_local(LocalOptions::default()) {
@@ -348,48 +314,4 @@ async fn obey(worker: &Rc<Worker>, mut inbox: UnboundedReceiver<Order>) {
             Order::Stop => return,
         }
     }
-}
-
-/// A listening socket. To tokio it is a stream, which can be asked for readiness alone: its own listener makes each connection known to the
-/// reactor at once.
-struct Listening(tokio::net::TcpStream);
-
-impl Listening {
-    fn new(socket: Socket) -> io::Result<Self> {
-        tokio::net::TcpStream::from_std(socket.into()).map(Self)
-    }
-
-    /// # Errors
-    /// `WouldBlock` when nobody waits.
-    fn try_accept(&self) -> io::Result<(Socket, SockAddr)> {
-        let accept = || SockRef::from(&self.0).accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
-        self.0.try_io(Interest::READABLE, accept)
-    }
-}
-
-async fn accept(worker: Rc<Worker>, name: Arc<str>, socket: Listening) {
-    while socket.0.readable().await.is_ok() {
-        for _ in 0..ACCEPTS {
-            match socket.try_accept() {
-                Ok((socket, peer)) => {
-                    let Some(peer) = peer.as_socket() else { continue };
-                    let origin = Origin::new(Rc::clone(&worker), Arc::clone(&name), peer);
-                    tokio::task::spawn_local(client::serve(origin, Stream::new(socket.into())));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(listener = %name, "cannot accept a connection: {error}");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-/// The connection ended while it waited: no trouble of ours.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

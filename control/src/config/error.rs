@@ -149,6 +149,10 @@ pub enum Problem {
     NoSuchUpstream { name: String, known: String },
     #[error("a route needs one of upstream, respond, redirect and root")]
     RouteWays,
+    #[error("only for a listener with protocol = \"http\"")]
+    OnlyHttp,
+    #[error("upstream {0} has http2 = true: connections of a listener with protocol = \"tcp\" cannot go there")]
+    TcpToHttp2(String),
     #[error("a head must have room for the request line: raise head or lower request_line")]
     HeadBelowLine,
     #[error("send_proxy does not go with http2 = true, where clients share connections")]

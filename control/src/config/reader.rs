@@ -134,6 +134,13 @@ impl<'a, 'i> Section<'a, 'i> {
         items.iter().filter_map(|item| item.section(keys)).collect()
     }
 
+    /// The first key that is none of these.
+    pub fn beyond(&self, keys: &[&str]) -> Option<Place> {
+        let others = self.table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref()));
+        let first = others.min_by_key(|key| key.span().start)?;
+        Some(self.child(first.get_ref(), self.context.source.line(first.span().start)))
+    }
+
     fn value(&self, key: &'static str) -> Option<Value<'a, 'i>> {
         debug_assert!(self.keys.supported.contains(&key), "{key} is not in the list of its section");
         let (name, value) = self.table.get_key_value(key)?;

@@ -5,6 +5,7 @@
 pub mod exposition;
 pub mod http2;
 pub mod proxy;
+pub mod tls;
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};

@@ -21,24 +21,34 @@ pub struct ClientAuth {
     pub required: bool,
 }
 
+/// What is offered to clients for the time after the handshake (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alpn {
+    Http1,
+    /// That, and HTTP/1.
+    Http2,
+    /// It is nobody's business.
+    Nothing,
+}
+
 /// What a listener needs for TLS.
 #[derive(Clone)]
 pub struct Acceptor {
     certificates: Vec<Certificate>,
     min_version: MinVersion,
     client_auth: Option<ClientAuth>,
-    http2: bool,
+    alpn: Alpn,
     names: Arc<Names>,
     config: Arc<ServerConfig>,
 }
 
 impl Acceptor {
-    /// The first certificate is for clients that ask for no name or an unknown one. `http2`: whether that is offered.
+    /// The first certificate is for clients that ask for no name or an unknown one. `alpn`: what is offered on top.
     pub fn new(
         certificates: Vec<Certificate>,
         min_version: MinVersion,
         client_auth: Option<ClientAuth>,
-        http2: bool,
+        alpn: Alpn,
     ) -> Result<Self, Error> {
         if certificates.is_empty() {
             return Err(Error::NoCertificate);
@@ -53,10 +63,14 @@ impl Acceptor {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::new(Resolver(Arc::clone(&names))));
-        config.alpn_protocols = if http2 { vec![HTTP2.to_vec(), HTTP1.to_vec()] } else { vec![HTTP1.to_vec()] };
+        config.alpn_protocols = match alpn {
+            Alpn::Http2 => vec![HTTP2.to_vec(), HTTP1.to_vec()],
+            Alpn::Http1 => vec![HTTP1.to_vec()],
+            Alpn::Nothing => Vec::new(),
+        };
         // Without state here: a client may come back to any worker.
         config.ticketer = Ticketer::new().map_err(|error| refused(&error))?;
-        Ok(Self { certificates, min_version, client_auth, http2, names, config: Arc::new(config) })
+        Ok(Self { certificates, min_version, client_auth, alpn, names, config: Arc::new(config) })
     }
 
     pub(crate) fn session(&self) -> Result<ServerConnection, rustls::Error> {
@@ -89,7 +103,7 @@ impl PartialEq for Acceptor {
         self.certificates == other.certificates
             && self.min_version == other.min_version
             && self.client_auth == other.client_auth
-            && self.http2 == other.http2
+            && self.alpn == other.alpn
     }
 }
 

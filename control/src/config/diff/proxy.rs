@@ -1,8 +1,8 @@
 //! What a reload changes of the proxy.
 
 use headgate_l7::config::{
-    Action, Balance, Edits, ErrorPages, Forwarding, HashKey, Limits, Listener, Proxy, Queue, Retry, Server, Template,
-    Underscores, Upstream, label,
+    Action, Balance, Edits, ErrorPages, Forwarding, HashKey, Limits, Listener, Protocol, Proxy, Queue, Retry, Server,
+    Template, Underscores, Upstream, label,
 };
 use headgate_l7::log::AccessLog;
 
@@ -52,6 +52,7 @@ const SERVER: &[Row<Server>] = &[
 struct Shown {
     name: String,
     addresses: String,
+    protocol: Protocol,
     http2: bool,
     proxy_protocol: bool,
     forwarding: Forwarding,
@@ -67,6 +68,7 @@ const LISTENERS: Kind<Shown, ()> =
 
 const LISTENER: &[Row<Shown>] = &[
     ("address", |l| l.addresses.clone()),
+    ("protocol", |l| format!("{:?}", l.protocol).to_lowercase()),
     ("http2", |l| l.http2.to_string()),
     ("proxy_protocol", |l| l.proxy_protocol.to_string()),
     ("trusted_proxies", |l| {
@@ -167,6 +169,7 @@ fn shown(proxy: &Proxy) -> Vec<Shown> {
     let listener = |listener: &Listener| Shown {
         name: listener.name.clone(),
         addresses: list(&listener.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        protocol: listener.protocol,
         http2: listener.http2,
         proxy_protocol: listener.proxy_protocol,
         forwarding: listener.forwarding.clone(),

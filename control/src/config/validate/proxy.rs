@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headgate_l7::config::Proxy as Config;
+use headgate_l7::config::{Protocol, Proxy as Config};
 
 use super::Unique;
 use super::dataplane::workers;
@@ -75,12 +75,16 @@ struct KnownUpstream {
     index: usize,
     place: Place,
     used: bool,
+    http2: bool,
 }
 
 impl Known {
-    fn find(&mut self, at: &At<String>, findings: &Findings) -> Option<usize> {
+    fn find(&mut self, at: &At<String>, protocol: Protocol, findings: &Findings) -> Option<usize> {
         if let Some(upstream) = self.upstreams.get_mut(&at.value) {
             upstream.used = true;
+            if protocol == Protocol::Tcp && upstream.http2 {
+                findings.error(&at.place, Problem::TcpToHttp2(at.value.clone()));
+            }
             return Some(upstream.index);
         }
         let mut known: Vec<&str> = self.upstreams.keys().map(String::as_str).collect();

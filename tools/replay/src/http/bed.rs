@@ -141,6 +141,7 @@ fn listener_for(name: &str, address: SocketAddr, lane: usize, index: usize) -> L
     }
     Listener {
         name: format!("{name}-{lane}"),
+        protocol: headgate_l7::config::Protocol::Http,
         addresses: vec![address],
         routes,
         limits: Limits::default(),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use headgate_l7::config::{Style, Underscores};
+use headgate_l7::config::{Protocol, Style, Underscores};
 
 use super::TIMEOUT;
 use super::files::{ErrorPages, error_pages};
@@ -18,6 +18,7 @@ use crate::config::text;
 pub(in crate::config) static LISTENER: Keys = Keys {
     supported: &[
         "name",
+        "protocol",
         "address",
         "tls",
         "http2",
@@ -30,7 +31,7 @@ pub(in crate::config) static LISTENER: Keys = Keys {
         "access_log",
         "route",
     ],
-    later: &["protocol"],
+    later: &[],
 };
 pub(in crate::config) static LIMITS: Keys = Keys {
     supported: &[
@@ -47,6 +48,10 @@ pub(in crate::config) static LIMITS: Keys = Keys {
     later: &[],
 };
 
+/// What is left of them where protocol = "tcp".
+const TCP: [&str; 7] = ["name", "protocol", "address", "tls", "proxy_protocol", "limits", "route"];
+const TCP_LIMITS: [&str; 1] = ["head_timeout"];
+
 /// Every HTTP server takes lines of 8000 bytes (RFC 9112 section 3); a line is held in memory.
 const LINE: RangeInclusive<u64> = 1 << 10..=1 << 20;
 const BODY: RangeInclusive<u64> = 0..=1 << 50;
@@ -59,6 +64,7 @@ const UNDERSCORES: [(&str, Option<Underscores>); 3] =
 pub(in crate::config) struct Listener {
     pub place: Place,
     pub name: Field<String>,
+    pub protocol: Field<Protocol>,
     pub addresses: Field<Vec<At<SocketAddr>>>,
     pub tls: Option<ListenerTls>,
     /// Without TLS.
@@ -71,6 +77,8 @@ pub(in crate::config) struct Listener {
     pub error_pages: ErrorPages,
     pub access_log: Field<Option<AccessLog>>,
     pub routes: Vec<Route>,
+    /// A key that only HTTP knows.
+    pub of_http: Option<Place>,
 }
 
 pub(in crate::config) struct Limits {
@@ -83,6 +91,8 @@ pub(in crate::config) struct Limits {
     pub body_timeout: Field<Duration>,
     pub send_timeout: Field<Duration>,
     pub keep_alive: Field<Duration>,
+    /// A key that only HTTP knows.
+    pub of_http: Option<Place>,
 }
 
 impl Listener {
@@ -92,6 +102,8 @@ impl Listener {
         Self {
             place: section.place().clone(),
             name: section.field("name", |v| v.parse("a name", text::name)),
+            protocol: section
+                .field("protocol", |v| v.choice(&[("http", Some(Protocol::Http)), ("tcp", Some(Protocol::Tcp))])),
             addresses: section.field("address", |v| v.list("an array of addresses such as [\"0.0.0.0:80\"]", address)),
             tls: section.section("tls", &LISTENER_TLS).map(|s| ListenerTls::read(&s)),
             http2: section.field("http2", Value::boolean),
@@ -104,6 +116,7 @@ impl Listener {
             error_pages: error_pages(section),
             access_log: access_log(section),
             routes: section.sections("route", &ROUTE).iter().map(Route::read).collect(),
+            of_http: section.beyond(&TCP),
         }
     }
 }
@@ -122,6 +135,7 @@ impl Limits {
             body_timeout: timeout("body_timeout"),
             send_timeout: timeout("send_timeout"),
             keep_alive: timeout("keep_alive"),
+            of_http: section.beyond(&TCP_LIMITS),
         }
     }
 }

@@ -40,6 +40,9 @@ pub(in crate::config) static RESPOND: Keys = Keys { supported: &["status", "body
 pub(in crate::config) static REDIRECT: Keys = Keys { supported: &["location", "status"], later: &[] };
 pub(in crate::config) static ROUTE_TIMEOUTS: Keys = Keys { supported: &["connect", "send", "read"], later: &[] };
 
+/// What is left of them where the listener has protocol = "tcp".
+const TCP: [&str; 3] = ["host", "upstream", "timeouts"];
+
 pub(in crate::config) struct Route {
     pub place: Place,
     pub host: Field<Host>,
@@ -58,6 +61,8 @@ pub(in crate::config) struct Route {
     pub files: Files,
     pub error_pages: ErrorPages,
     pub access_log: Field<Option<AccessLog>>,
+    /// A key that only HTTP knows.
+    pub of_http: Option<Place>,
 }
 
 pub(in crate::config) struct Respond {
@@ -108,6 +113,7 @@ impl Route {
             files: Files::read(section),
             error_pages: error_pages(section),
             access_log: access_log(section),
+            of_http: section.beyond(&TCP),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
-use headgate_l7::config::{Forwarding, Limits, Listener, Networks, Style, Underscores};
+use headgate_l7::config::{Forwarding, Limits, Listener, Networks, Protocol, Style, Underscores};
 
 use super::Known;
 use super::files::error_pages;
@@ -11,7 +11,7 @@ use super::log::access_log;
 use super::route::route;
 use super::tls::acceptor;
 use crate::config::error::{Advice, Findings, Problem};
-use crate::config::model::{Ports, Protocol, Service};
+use crate::config::model::{self, Ports, Service};
 use crate::config::raw;
 use crate::config::reader::{At, Field};
 use crate::config::validate::Unique;
@@ -33,7 +33,7 @@ impl Addresses<'_> {
         let takes = |service: &&Service| {
             let ports = service.address().ports();
             let port = NonZeroU16::new(address.port()).map_or(Ports::All, Ports::One);
-            service.protocol() == Protocol::Tcp && service.address().ip() == address.ip() && ports.overlaps(port)
+            service.protocol() == model::Protocol::Tcp && service.address().ip() == address.ip() && ports.overlaps(port)
         };
         if let Some(service) = self.services.iter().find(takes) {
             findings.error(place, Problem::TakenByService { address, service: service.name().to_owned() });
@@ -61,17 +61,26 @@ pub(super) fn listener(
     if let Some(At { place, .. }) = wanted.as_ref().filter(|at| at.value.is_empty()) {
         findings.error(place, Problem::Missing("at least one address"));
     }
+    let protocol = raw.protocol.or(Protocol::Http);
+    if protocol == Protocol::Tcp {
+        let limits = raw.limits.as_ref().map(|limits| &limits.of_http);
+        let routes = raw.routes.iter().map(|route| &route.of_http);
+        for place in [&raw.of_http].into_iter().chain(limits).chain(routes).flatten() {
+            findings.error(place, Problem::OnlyHttp);
+        }
+    }
     let limits = raw.limits.map_or_else(Limits::default, |raw| limits(raw, findings));
     if raw.routes.is_empty() {
         findings.warning(&raw.place, Advice::NoRoutes);
     }
     let wants_tls = raw.tls.is_some();
-    let tls = raw.tls.and_then(|raw| acceptor(raw, findings));
+    let tls = raw.tls.and_then(|raw| acceptor(raw, protocol, findings));
     let mut seen = Unique::default();
     let error_pages = error_pages(raw.error_pages, findings);
     let access_log = access_log(raw.access_log, None, findings);
     let outer = (&error_pages, access_log.as_ref());
-    let routes = raw.routes.into_iter().filter_map(|raw| route(raw, known, &mut seen, outer, findings)).collect();
+    let routes =
+        raw.routes.into_iter().filter_map(|raw| route(raw, protocol, known, &mut seen, outer, findings)).collect();
     let claimed = wanted?.value.into_iter().filter(|at| addresses.claim(at, findings)).map(|at| at.value).collect();
     if wants_tls && tls.is_none() {
         return None;
@@ -82,6 +91,7 @@ pub(super) fn listener(
     let (http2, proxy_protocol) = (raw.http2.or(false), raw.proxy_protocol.or(false));
     Some(Listener {
         name: name?.value,
+        protocol,
         addresses: claimed,
         routes,
         limits,

@@ -1,8 +1,9 @@
 //! Routes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use headgate_l7::config::{Action, Conditions, ErrorPages, Forward, Host, Path, Route, Timeouts, label};
+use headgate_l7::config::{Action, Conditions, ErrorPages, Forward, Host, Path, Protocol, Route, Timeouts, label};
 use headgate_l7::log::AccessLog;
 
 use super::Known;
@@ -14,9 +15,12 @@ use crate::config::reader::Field;
 use crate::config::validate::Unique;
 
 const REDIRECT: u16 = 302;
+/// Connections of any protocol may well be silent for a while.
+const TCP_SILENCE: Duration = Duration::from_mins(10);
 
 pub(super) fn route(
     raw: raw::Route,
+    protocol: Protocol,
     known: &mut Known,
     seen: &mut Unique<String>,
     (outer, outer_log): (&ErrorPages, Option<&Arc<AccessLog>>),
@@ -45,14 +49,17 @@ pub(super) fn route(
     if !proxied && (raw.request_headers.is_some() || matches!(raw.rewrite, Field::Set(_))) {
         findings.warning(&raw.place, Advice::EditsNotProxied);
     }
-    let default = Timeouts::default();
+    let default = match protocol {
+        Protocol::Http => Timeouts::default(),
+        Protocol::Tcp => Timeouts { read: TCP_SILENCE, ..Timeouts::default() },
+    };
     let timeouts = raw.timeouts.map_or(default, |raw| Timeouts {
         connect: raw.connect.or(default.connect),
         send: raw.send.or(default.send),
         read: raw.read.or(default.read),
     });
     let (request_buffering, websocket) = (raw.request_buffering.or(true), raw.websocket.or(true));
-    let upstream = raw.upstream.set().and_then(|at| known.find(&at, findings));
+    let upstream = raw.upstream.set().and_then(|at| known.find(&at, protocol, findings));
     let respond = raw.respond.map(|respond| (respond.status.required("a status such as 403", findings), respond.body));
     let redirect = raw.redirect.set().map(|at| {
         (at.value.location.required("a location such as \"https://$host$request_uri\"", findings), at.value.status)

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use headgate_l7::tls::{Acceptor, Certificate, ClientAuth, Connector, Error, MinVersion, Trust};
+use headgate_l7::config::Protocol;
+use headgate_l7::tls::{Acceptor, Alpn, Certificate, ClientAuth, Connector, Error, MinVersion, Trust};
 
 use crate::config::error::{Advice, Findings, Place, Problem};
 use crate::config::raw;
@@ -11,7 +12,7 @@ use crate::config::reader::{At, Field};
 /// Longer files are no certificates.
 const FILE_MAX: u64 = 4 << 20;
 
-pub(super) fn acceptor(raw: raw::ListenerTls, findings: &Findings) -> Option<Acceptor> {
+pub(super) fn acceptor(raw: raw::ListenerTls, protocol: Protocol, findings: &Findings) -> Option<Acceptor> {
     if raw.certificates.is_empty() {
         let expected = "at least one certificate: certificates = [{ cert = \"site.pem\", key = \"site.key\" }]";
         findings.error(&raw.place, Problem::Missing(expected));
@@ -34,7 +35,12 @@ pub(super) fn acceptor(raw: raw::ListenerTls, findings: &Findings) -> Option<Acc
     }
     let place = ca_place.unwrap_or(raw.place);
     let min_version = raw.min_version.or(MinVersion::default());
-    checked(Acceptor::new(certificates, min_version, client_auth, raw.http2.or(true)), &place, findings)
+    let alpn = match (protocol, raw.http2.or(true)) {
+        (Protocol::Tcp, _) => Alpn::Nothing,
+        (Protocol::Http, true) => Alpn::Http2,
+        (Protocol::Http, false) => Alpn::Http1,
+    };
+    checked(Acceptor::new(certificates, min_version, client_auth, alpn), &place, findings)
 }
 
 pub(super) fn connector(raw: raw::UpstreamTls, http2: bool, findings: &Findings) -> Option<Connector> {
