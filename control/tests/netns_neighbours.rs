@@ -99,7 +99,10 @@ fn traffic_follows_a_server_to_its_new_hardware_address() {
         }
     }
     // Likewise our own: the client has to be told, and the steering program must take what is sent to the new address.
-    director.run(&["ip", "link", "set", "dev", "front", "address", "02:68:67:00:aa:01"]).unwrap();
+    let mac = "02:68:67:00:aa:01";
+    director.run(&["ip", "link", "set", "dev", "front", "address", mac]).unwrap();
+    // Until it does, the kernel gets those packets and resets their connections.
+    wait_for(PATIENCE, "the steering program knows", || daemon.log().contains(mac)).unwrap();
     client.run(&["ip", "neigh", "flush", "dev", "eth0"]).unwrap();
     for connection in &mut kept {
         assert_eq!(connection.get("/").unwrap().server(), Some("s1"));

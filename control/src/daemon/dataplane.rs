@@ -204,8 +204,13 @@ impl Dataplane {
             let mac = state.links.get(&device.ifindex).and_then(|link| link.mac);
             if let Some(mac) = mac.filter(|mac| mac != known) {
                 *known = mac;
-                if let Err(error) = self.steering.set_mac(device.ifindex, mac) {
-                    tracing::warn!(interface = %device.name, %error, "cannot tell the steering program the new address");
+                match self.steering.set_mac(device.ifindex, mac) {
+                    Ok(()) => {
+                        tracing::info!(interface = %device.name, address = %MacAddr(mac), "the hardware address has changed");
+                    }
+                    Err(error) => {
+                        tracing::warn!(interface = %device.name, %error, "cannot tell the steering program the new address");
+                    }
                 }
             }
         }
