@@ -329,3 +329,22 @@ fn no_post_is_done_twice_while_servers_die() {
     assert!(failed > 0, "the servers did break some");
     bed.finish();
 }
+
+#[test]
+fn a_body_that_only_trickles_in_is_refused() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("trickle");
+    let server = good(&topology, PRIMARY);
+    let limits = "[[listener]]\nlimits = { body_timeout = \"400ms\", body_rate = \"1MB\" }\n";
+    let bed = Bed::start(topology, &config("", &[(PRIMARY, "")], "").replace("[[listener]]\n", limits));
+    let mut stream = bed.raw(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\n");
+    // The pace of the client: it is never silent for long.
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let mut answer = [0; 12];
+    wait_for(PATIENCE, "it is told off", || stream.write_all(b"x").is_ok() && stream.read_exact(&mut answer).is_ok())
+        .unwrap();
+    assert_eq!((&answer[..], server.requests().len()), (&b"HTTP/1.1 408"[..], 0));
+    bed.finish();
+}

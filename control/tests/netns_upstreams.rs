@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use common::PATIENCE;
 use common::proxy::{BACKUP, Bed, PRIMARY, SECOND, Server, at, config, good, namespace, status};
+use headgate_testbed::traffic::Response;
 use headgate_testbed::{Topology, privileged, wait_for};
 
 /// A server that answers once the gate is open.
@@ -193,5 +194,43 @@ fn a_server_that_is_enabled_again_starts_slowly() {
     assert!((0..50).all(|_| bed.get("/").status == 200));
     let [slow, other] = servers.map(|server| server.requests().len());
     assert!(slow <= 10 && other >= 40, "{slow} and {other} requests");
+    bed.finish();
+}
+
+/// The cookie that a response sets.
+fn cookie(response: &Response) -> Option<String> {
+    Some(response.header("set-cookie")?.split(';').next()?.to_owned())
+}
+
+#[test]
+fn clients_keep_their_server_by_a_cookie() {
+    if !privileged() {
+        return;
+    }
+    let topology = namespace("sticky");
+    let (_one, _two) = (good(&topology, PRIMARY), good(&topology, SECOND));
+    let text = config("sticky = { cookie = \"srv\" }", &[(PRIMARY, ""), (SECOND, "")], "");
+    let bed = Bed::start(topology, &text);
+    let ask = |cookie: &str| bed.client().request("GET", "/", &[("Cookie", cookie)], b"").unwrap();
+    let (first, second) = (bed.get("/"), bed.get("/"));
+    assert_eq!((first.text().as_str(), second.text().as_str()), ("9001", "9002"), "in turn for those without one");
+    let kept = cookie(&second).unwrap();
+    for _ in 0..3 {
+        let response = ask(&format!("other=1; {kept}"));
+        assert_eq!((response.text().as_str(), cookie(&response)), ("9002", None));
+    }
+    let set = |state: &str| {
+        bed.daemon.run(&["server", "app", &at(SECOND).to_string(), state]).unwrap();
+    };
+    set("drain");
+    assert_eq!((ask(&kept).text().as_str(), bed.get("/").text().as_str()), ("9002", "9001"), "until they are gone");
+    let down = config("sticky = { cookie = \"srv\" }", &[(PRIMARY, ""), (SECOND, "down = true")], "");
+    assert!(bed.daemon.reload(&down).unwrap().status.success());
+    let moved = ask(&kept);
+    assert_eq!(moved.text(), "9001");
+    let moved = cookie(&moved).unwrap();
+    assert!(bed.daemon.reload(&text).unwrap().status.success());
+    set("enable");
+    assert_eq!(ask(&moved).text(), "9001", "the new one is kept");
     bed.finish();
 }

@@ -152,7 +152,15 @@ impl Page<'_> {
         with_date(|date| {
             let length = body.len() as u64;
             let (edits, added) = (&Edits::default(), self.added);
-            let reply = Reply { body: Body::Length(length), minor: self.minor, keep_alive, date, edits, added };
+            let reply = Reply {
+                body: Body::Length(length),
+                minor: self.minor,
+                keep_alive,
+                date,
+                edits,
+                added,
+                set_cookie: b"",
+            };
             write::own(self.status, &fields, length, reply, out);
         });
         client.told.own(self.status, out.len());

@@ -18,7 +18,7 @@ pub use rewrite::Rewrite;
 pub use route::{Action, Conditions, FieldMatch, Forward, Host, Path, Pattern, Route, Timeouts, label};
 pub use template::{Template, UnknownVariable, Values};
 pub use trust::{Forwarding, Networks, Style, Underscores};
-pub use upstream::{Balance, HashKey, ProxyVersion, Queue, Retry, Server, Upstream};
+pub use upstream::{Balance, HashKey, ProxyVersion, Queue, Retry, SameSite, Server, Sticky, Upstream};
 
 use crate::log::AccessLog;
 use crate::tls::Acceptor;
@@ -87,10 +87,21 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Between two reads of the body; later is 408.
     pub body_timeout: Duration,
+    /// Bytes per second that a body comes in with at least, on average after the first `body_timeout`, where it is read whole; slower is 408.
+    /// 0: no limit.
+    pub body_rate: u64,
     /// Between two writes to the client.
     pub send_timeout: Duration,
     /// How long a connection may wait for its next request.
     pub keep_alive: Duration,
+}
+
+impl Limits {
+    /// How long a body may have taken once so many bytes of it are here.
+    pub fn body_patience(&self, bytes: u64) -> Duration {
+        let earned = bytes.checked_div(self.body_rate).map_or(Duration::MAX, Duration::from_secs);
+        self.body_timeout.saturating_add(earned)
+    }
 }
 
 impl Default for Limits {
@@ -103,6 +114,7 @@ impl Default for Limits {
             body_in_memory: 1 << 20,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_mins(1),
+            body_rate: 240,
             send_timeout: Duration::from_mins(1),
             keep_alive: Duration::from_secs(75),
         }

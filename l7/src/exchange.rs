@@ -52,6 +52,8 @@ pub struct To<'a> {
     pub keepalive: usize,
     /// Whether the server is told at the begin of each connection who the client is.
     pub send_proxy: Option<ProxyVersion>,
+    /// The line by which the client keeps the server, if it is to get one.
+    pub set_cookie: &'a str,
 }
 
 impl To<'_> {
@@ -162,7 +164,7 @@ impl Exchange<'_, '_> {
         self.pooled = false;
         let mut server = self.connection(to, fresh).await?;
         self.pooled = server.pooled;
-        let head = self.talk(&mut server, &mut out).await?;
+        let head = self.talk(to, &mut server, &mut out).await?;
         Ok(Answer { server, head, out })
     }
 
@@ -192,7 +194,7 @@ impl Exchange<'_, '_> {
     }
 
     /// Sends, and looks for a response all the while: a server may answer before it has seen the whole body.
-    async fn talk(&mut self, server: &mut Server, out: &mut Vec<u8>) -> Result<Head, Failed> {
+    async fn talk(&mut self, to: &To<'_>, server: &mut Server, out: &mut Vec<u8>) -> Result<Head, Failed> {
         self.set_deadline(Sent::Blocked);
         let mut sent = Sent::NeedsInput;
         let mut broken = false;
@@ -216,7 +218,7 @@ impl Exchange<'_, '_> {
                 Event::Sendable => {}
                 Event::Input => self.read_client()?,
                 Event::Response => {
-                    if let Some(head) = self.read_server(server, sent == Sent::All, out).await? {
+                    if let Some(head) = self.read_server(to, server, sent == Sent::All, out).await? {
                         return Ok(head);
                     }
                     self.set_deadline(sent);
@@ -282,6 +284,7 @@ impl Exchange<'_, '_> {
     /// Reads, and passes interim responses on; the head of a final response is written to `out`.
     async fn read_server(
         &mut self,
+        to: &To<'_>,
         server: &mut Server,
         sent_all: bool,
         out: &mut Vec<u8>,
@@ -306,6 +309,7 @@ impl Exchange<'_, '_> {
                 draining: self.client.origin.worker.is_draining(),
                 edits: self.edits,
                 added: self.added,
+                set_cookie: to.set_cookie.as_bytes(),
             };
             out.clear();
             let parsed = response::parse(server.buffer.data(), self.plan.is_head, |response| reply.head(response, out));
@@ -361,6 +365,7 @@ struct Replying<'a> {
     draining: bool,
     edits: &'a Edits,
     added: &'a [u8],
+    set_cookie: &'a [u8],
 }
 
 impl Replying<'_> {
@@ -373,8 +378,9 @@ impl Replying<'_> {
         let keep_alive = self.plan.keep_alive && !self.early && !self.draining && framed != Body::UntilClose;
         let upgraded = response.websocket && self.plan.websocket;
         with_date(|date| {
-            let Self { plan, edits, added, .. } = *self;
-            write::response(response, Reply { body: framed, minor: plan.minor, keep_alive, date, edits, added }, out);
+            let Self { plan, edits, added, set_cookie, .. } = *self;
+            let reply = Reply { body: framed, minor: plan.minor, keep_alive, date, edits, added, set_cookie };
+            write::response(response, reply, out);
         });
         Head {
             status: response.status,

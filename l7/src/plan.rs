@@ -37,6 +37,8 @@ pub struct Plan {
     pub streams: bool,
     /// As a trusted peer has named it; `None`: the peer itself.
     pub client: Option<IpAddr>,
+    /// The server of the upstream that the client keeps.
+    pub bound: Option<usize>,
     pub limits: Limits,
 }
 
@@ -100,6 +102,7 @@ pub fn plan(
         nominates: request.nominates,
         websocket: false,
         streams: client.version == Version::Http2 && is_grpc(request),
+        bound: None,
         client: forwarded::client(request, client.peer, &listener.forwarding),
         limits: listener.limits,
     };
@@ -157,9 +160,11 @@ pub fn plan(
                 added: edited.added,
             };
             write::request(request, forwarding, &mut scratch.head);
+            let upstream = &snapshot.upstreams[forward.upstream];
+            plan.bound = upstream.bound(request.fields);
             let key = &mut scratch.key;
             key.clear();
-            match snapshot.upstreams[forward.upstream].config().balance.hash_key() {
+            match upstream.config().balance.hash_key() {
                 Some(HashKey::Uri) => key.extend_from_slice(request.target),
                 Some(HashKey::Host) => key.extend_from_slice(target::host_of(request.authority)),
                 Some(HashKey::Client) => key.extend_from_slice(values.remote_addr.as_bytes()),

@@ -1,5 +1,7 @@
 //! A request's body is read whole before a server is asked, so that it can be sent again.
 
+use std::time::Duration;
+
 use crate::answer::End;
 use crate::client::Client;
 use crate::http1::body::Reader;
@@ -40,6 +42,7 @@ pub async fn receive(client: &mut Client, plan: &Plan, spool: &mut Spool, tail: 
     }
     let limits = &plan.limits;
     let mut reader = Reader::new(plan.body);
+    let begun = client.origin.worker.timers.now();
     loop {
         match reader.next(client.buffer.data()) {
             Ok(Piece::Data { framing, length }) => {
@@ -58,7 +61,8 @@ pub async fn receive(client: &mut Client, plan: &Plan, spool: &mut Spool, tail: 
             }
             Err(_) => return Err(End::Rejected(Reject::new(400, "chunked body"))),
         }
-        client.deadline.set(limits.body_timeout);
+        let elapsed = Duration::from_millis(client.origin.worker.timers.now() - begun);
+        client.deadline.set(limits.body_timeout.min(limits.body_patience(spool.len()).saturating_sub(elapsed)));
         if plan.expects_continue && !received.continued && spool.len() == 0 {
             received.continued = true;
             client.told.interim(CONTINUE.len());

@@ -68,7 +68,7 @@ async fn name(client: &mut Client) -> std::io::Result<Option<String>> {
 async fn connected<'a>(client: &mut Client, upstream: &'a Upstream, forward: &Forward) -> Option<(Server, Pick<'a>)> {
     let address = client.address();
     let hashed = address.to_string();
-    let key = Key { client: address, hashed: hashed.as_bytes() };
+    let key = Key { client: address, hashed: hashed.as_bytes(), bound: None };
     let mut attempts = Attempts::default();
     let mut pick = match upstream.pick(&mut attempts, &key, micros() / 1000) {
         Ok(pick) => pick,

@@ -31,7 +31,7 @@ pub enum Outcome<'a> {
 pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out: Vec<u8>) -> Outcome<'a> {
     let upstream = target.upstream;
     let policy = &upstream.config().retry;
-    let key = Key { client: target.client, hashed: target.hashed };
+    let key = Key { client: target.client, hashed: target.hashed, bound: exchange.plan.bound };
     let mut running = upstream.enter();
     let mut attempts = Attempts::default();
     let mut begun = micros();
@@ -135,6 +135,8 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
 pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'a>) -> To<'a> {
     let config = upstream.config();
     let server = pick.server();
+    // One that ends some day begins anew.
+    let is_known = pick.bound && config.sticky.as_ref().is_some_and(|sticky| sticky.max_age.is_none());
     To {
         address: server.address(),
         host: server.host(),
@@ -142,6 +144,7 @@ pub fn to<'a>(upstream: &'a Upstream, pick: &Pick<'a>) -> To<'a> {
         http2: config.http2,
         keepalive: config.keepalive,
         send_proxy: config.send_proxy,
+        set_cookie: if is_known { "" } else { server.set_cookie() },
     }
 }
 

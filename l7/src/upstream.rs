@@ -3,6 +3,7 @@
 //! * [`server`]: what is known of one server: failures, requests in flight, latency
 //! * `latencies`: their distribution
 //! * [`queue`]: requests that wait for one
+//! * [`sticky`]: clients that keep their server
 //! * [`balance`]: the algorithms, one file each
 //!
 //! A request asks [`Upstream::pick`] once per try and says how it went. Everything here takes the time as an argument.
@@ -11,10 +12,13 @@ pub mod balance;
 mod latencies;
 pub mod queue;
 pub mod server;
+mod sticky;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use httparse::Header;
 
 use crate::config;
 use balance::Group;
@@ -59,6 +63,8 @@ pub struct Key<'a> {
     pub client: IpAddr,
     /// For [`config::Balance::Hash`] and [`config::Balance::HashConsistent`].
     pub hashed: &'a [u8],
+    /// The server that the client keeps, see [`Upstream::bound`].
+    pub bound: Option<usize>,
 }
 
 /// A request's way through the servers of an upstream: each is asked at most once.
@@ -81,6 +87,8 @@ pub struct Pick<'a> {
     probe: bool,
     /// Chosen although it is out, because all are.
     pub last_resort: bool,
+    /// Chosen because the client keeps it.
+    pub bound: bool,
 }
 
 /// Why there is no server.
@@ -104,7 +112,7 @@ impl Upstream {
         let queue = before.map(|before| Arc::clone(&before.queue)).unwrap_or_default();
         let server = |wanted: &config::Server| {
             let record = known(wanted).map(|server| Arc::clone(server.record())).unwrap_or_default();
-            Arc::new(Server::new(wanted, alone, record, Arc::clone(&queue)))
+            Arc::new(Server::new(wanted, alone, config.sticky.as_ref(), record, Arc::clone(&queue)))
         };
         let servers: Vec<_> = config.servers.iter().map(server).collect();
         let group = |wanted: &dyn Fn(&Server) -> bool, before: Option<&Mutex<Group>>| {
@@ -142,8 +150,25 @@ impl Upstream {
         self.last_resorts.count.load(Relaxed)
     }
 
+    /// The server that a client of these cookies keeps.
+    pub fn bound(&self, fields: &[Header<'_>]) -> Option<usize> {
+        let sticky = self.config.sticky.as_ref()?;
+        let server = |value: &[u8]| self.servers.iter().position(|server| server.cookie_value().as_bytes() == value);
+        sticky::values(fields, &sticky.cookie).find_map(server)
+    }
+
     /// Chooses a server for the next try of a request. `now` in milliseconds.
     pub fn pick(&self, attempts: &mut Attempts, key: &Key<'_>, now: u64) -> Result<Pick<'_>, NoServer> {
+        if let Some(index) = key.bound.filter(|index| !attempts.has_tried(*index)) {
+            let server = &self.servers[index];
+            if server.serves_bound(now) && server.begin() {
+                if let Some(probe) = server.claim(now) {
+                    attempts.mark(index);
+                    return Ok(Pick { bound: true, ..Pick::new(server, probe, false) });
+                }
+                server.end();
+            }
+        }
         let mut busy = false;
         let all = self.all.as_ref().filter(|_| self.lacks_primaries());
         loop {
@@ -280,7 +305,7 @@ impl Attempts {
 impl<'a> Pick<'a> {
     fn new(server: &'a Server, probe: bool, last_resort: bool) -> Self {
         server.count_request();
-        Self { server, probe, last_resort }
+        Self { server, probe, last_resort, bound: false }
     }
 
     pub fn server(&self) -> &'a Server {

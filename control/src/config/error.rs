@@ -196,6 +196,8 @@ pub enum Advice {
     NoBackups,
     #[error("ignored: no server of the upstream has a host name")]
     NoHostNames,
+    #[error("browsers drop cookies with same_site = \"none\" that are not secure; add secure = true")]
+    SameSiteNotSecure,
     #[error("no route uses upstream {0}")]
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]

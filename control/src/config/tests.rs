@@ -63,7 +63,7 @@ fn the_reference_shows_the_defaults_of_services() {
     let full = good(&reference_without_files()).model;
     assert_eq!(full.services(), good(&minimal).model.services());
     assert_eq!(full.addresses().len(), 1);
-    let minimal = "[[upstream]]\nname = \"app\"\nbalance = \"round_robin\"\nqueue = {}\nsend_proxy = \"v2\"\n[[upstream.server]]\naddress = \"10.0.0.11:8080\"\n\
+    let minimal = "[[upstream]]\nname = \"app\"\nbalance = \"round_robin\"\nqueue = {}\nsend_proxy = \"v2\"\nsticky = { cookie = \"srv_id\", domain = \"example.org\", max_age = \"1h\", same_site = \"lax\" }\n[[upstream.server]]\naddress = \"10.0.0.11:8080\"\n\
                    [[listener]]\nname = \"http\"\naddress = [\"0.0.0.0:80\"]\n[[listener.route]]\n\
                    host = \"www.example.org\"\nupstream = \"app\"\n";
     let (full, minimal) = (full.proxy().config().clone(), good(minimal).model.proxy().config().clone());

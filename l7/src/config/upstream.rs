@@ -20,6 +20,8 @@ pub struct Upstream {
     pub http2: bool,
     /// Whether connections to servers begin with a header of the PROXY protocol, which names the client; such a connection is for one request.
     pub send_proxy: Option<ProxyVersion>,
+    /// How clients keep their server.
+    pub sticky: Option<Sticky>,
     /// For requests that find all servers with as many requests as they may have; `None`: they are refused.
     pub queue: Option<Queue>,
 }
@@ -28,6 +30,45 @@ pub struct Upstream {
 pub enum ProxyVersion {
     V1,
     V2,
+}
+
+/// A cookie that names the server which has answered first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sticky {
+    /// Its name: a token.
+    pub cookie: String,
+    pub path: String,
+    pub domain: Option<String>,
+    /// How long clients keep it, counted from their latest response; `None`: until they end their session.
+    pub max_age: Option<Duration>,
+    pub secure: bool,
+    pub http_only: bool,
+    pub same_site: Option<SameSite>,
+}
+
+impl Sticky {
+    pub fn new(cookie: String) -> Self {
+        let path = "/".to_owned();
+        Self { cookie, path, domain: None, max_age: None, secure: false, http_only: true, same_site: None }
+    }
+}
+
+/// With which requests of other sites a cookie is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSite {
+    Strict,
+    Lax,
+    None,
+}
+
+impl SameSite {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Lax => "Lax",
+            Self::None => "None",
+        }
+    }
 }
 
 /// How many requests may wait, and for how long.

@@ -105,6 +105,8 @@ pub struct Reply<'a> {
     /// Fields that are taken away, and lines of those that are added.
     pub edits: &'a Edits,
     pub added: &'a [u8],
+    /// The line of the cookie by which the client keeps its server.
+    pub set_cookie: &'a [u8],
 }
 
 /// Writes the head for the client.
@@ -146,6 +148,7 @@ pub fn response(response: &Response<'_>, reply: Reply<'_>, out: &mut Vec<u8>) {
         (Body::None | Body::UntilClose, _) => {}
     }
     out.extend_from_slice(reply.added);
+    out.extend_from_slice(reply.set_cookie);
     connection(reply.minor, reply.keep_alive, out);
     out.extend_from_slice(b"\r\n");
 }

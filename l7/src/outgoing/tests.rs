@@ -62,6 +62,7 @@ fn plan(body: Body, limit: u64) -> Plan {
         websocket: false,
         streams: false,
         client: None,
+        bound: None,
         limits: Limits { body: limit, ..Limits::default() },
     }
 }

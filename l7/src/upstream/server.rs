@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::latencies::{Distribution, Latencies};
 use super::queue::Queue;
+use super::sticky;
 use crate::config;
 
 /// Of a new latency this share goes into the average when it is lower; a higher one counts at once ("peak" EWMA).
@@ -22,6 +23,8 @@ pub struct Server {
     config: config::Server,
     /// 0 where it is the only one.
     max_fails: u32,
+    /// Where clients keep their server: what names this one to them, and the line that tells them.
+    cookie: Option<(String, String)>,
     record: Arc<Record>,
     /// Of its upstream.
     queue: Arc<Queue>,
@@ -73,9 +76,20 @@ pub enum State {
 }
 
 impl Server {
-    pub(super) fn new(config: &config::Server, alone: bool, record: Arc<Record>, queue: Arc<Queue>) -> Self {
+    pub(super) fn new(
+        config: &config::Server,
+        alone: bool,
+        sticky: Option<&config::Sticky>,
+        record: Arc<Record>,
+        queue: Arc<Queue>,
+    ) -> Self {
         let max_fails = if alone { 0 } else { config.max_fails };
-        Self { config: config.clone(), max_fails, record, queue }
+        let cookie = sticky.map(|wanted| {
+            let value = sticky::value(config.address);
+            let line = sticky::set_cookie(wanted, &value);
+            (value, line)
+        });
+        Self { config: config.clone(), max_fails, cookie, record, queue }
     }
 
     pub fn config(&self) -> &config::Server {
@@ -93,6 +107,16 @@ impl Server {
 
     pub fn address(&self) -> SocketAddr {
         self.config.address
+    }
+
+    /// What names it in cookies; empty where clients keep none.
+    pub(super) fn cookie_value(&self) -> &str {
+        self.cookie.as_ref().map_or("", |(value, _)| value)
+    }
+
+    /// The line for responses to clients that are to keep it, if they are.
+    pub fn set_cookie(&self) -> &str {
+        self.cookie.as_ref().map_or("", |(_, line)| line)
     }
 
     pub fn weight(&self) -> u32 {
@@ -207,6 +231,12 @@ impl Server {
     /// Nothing but its failures speaks against it.
     pub(super) fn may_be_asked(&self) -> bool {
         !self.config.down && !self.record.checked_down.load(Relaxed) && self.admin() == Admin::Enabled
+    }
+
+    /// Whether it can be asked by clients that keep it: also while it drains.
+    pub(super) fn serves_bound(&self, now: u64) -> bool {
+        let wanted = !self.config.down && !self.record.checked_down.load(Relaxed) && self.admin() != Admin::Down;
+        wanted && !self.is_out(now)
     }
 
     /// Whether failures keep it out at the moment.

@@ -38,13 +38,14 @@ pub fn configured(balance: Balance, servers: Vec<config::Server>) -> config::Ups
         tls: None,
         http2: false,
         send_proxy: None,
+        sticky: None,
         queue: None,
         backup_below: 0,
     }
 }
 
 pub fn key(hashed: &[u8]) -> Key<'_> {
-    Key { client: CLIENT, hashed }
+    Key { client: CLIENT, hashed, bound: None }
 }
 
 /// The port of the server that a new request gets.
@@ -59,6 +60,37 @@ fn fail(upstream: &Upstream, port: u16, now: u64) {
 
 /// `upstream/tests/nginx.tsv`: what nginx 1.22.1 chose, by algorithm and key, of four servers with weights 1, 2, 1 and 3; in the lines
 /// named `…_down` the second and the fourth are `down`.
+#[test]
+fn a_client_keeps_its_server_while_it_can_be_asked() {
+    let sticky = Some(config::Sticky::new("srv".to_owned()));
+    let config = config::Upstream { sticky, ..configured(Balance::RoundRobin, vec![server(1), server(2), backup(3)]) };
+    let upstream = Upstream::new(config, None);
+    let line = upstream.servers()[1].set_cookie().to_owned();
+    let cookie = line.strip_prefix("Set-Cookie: ").unwrap().split(';').next().unwrap();
+    let fields = [httparse::Header { name: "cookie", value: cookie.as_bytes() }];
+    assert_eq!(upstream.bound(&[httparse::Header { name: "cookie", value: b"srv=unknown" }]), None);
+    let key = Key { bound: upstream.bound(&fields), ..key(b"") };
+    let pick = |attempts: &mut Attempts, now| {
+        let pick = upstream.pick(attempts, &key, now).unwrap();
+        (pick.server().address().port(), pick.bound)
+    };
+    let kept = |now| pick(&mut Attempts::default(), now);
+    assert_eq!([kept(0), kept(0), kept(0)], [(2, true); 3]);
+    upstream.servers()[1].set_admin(Admin::Drain, 0);
+    assert_eq!(kept(0), (2, true), "a server that drains goes on with those it has");
+    upstream.servers()[1].set_admin(Admin::Down, 0);
+    assert_eq!(kept(0), (1, false));
+    upstream.servers()[1].set_admin(Admin::Enabled, 0);
+    upstream.servers()[1].set_checked(false, 0);
+    assert_eq!(kept(0), (1, false));
+    upstream.servers()[1].set_checked(true, 0);
+    fail(&upstream, 2, 0);
+    assert_eq!(kept(1), (1, false));
+    assert_eq!(kept(20_000), (2, true), "to find out whether it works again");
+    let mut attempts = Attempts::default();
+    assert_eq!([pick(&mut attempts, 90_000), pick(&mut attempts, 90_000)], [(2, true), (1, false)], "not twice");
+}
+
 #[test]
 fn choices_are_those_of_nginx() {
     let servers = |down: bool| {
@@ -81,7 +113,9 @@ fn choices_are_those_of_nginx() {
             .entry(name)
             .or_insert_with(|| upstream(balance(name.trim_end_matches("_down")), servers(name.ends_with("_down"))));
         let client = hashed.parse().unwrap_or(CLIENT);
-        let pick = upstream.pick(&mut Attempts::default(), &Key { client, hashed: hashed.as_bytes() }, 0).unwrap();
+        let pick = upstream
+            .pick(&mut Attempts::default(), &Key { client, hashed: hashed.as_bytes(), bound: None }, 0)
+            .unwrap();
         assert_eq!(pick.server().address().port().to_string(), port, "{name} {hashed}");
         count += 1;
     }

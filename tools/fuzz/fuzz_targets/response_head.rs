@@ -71,7 +71,7 @@ fn understand(bytes: &[u8], asked: Asked) -> Verdict {
         };
         let keep_alive = asked.keep_alive && framed != Body::UntilClose;
         let mut written = Vec::new();
-        response(parsed, Reply { body: framed, minor: asked.minor, keep_alive, date: b"now", edits: &Edits::default(), added: b"" }, &mut written);
+        response(parsed, Reply { body: framed, minor: asked.minor, keep_alive, date: b"now", edits: &Edits::default(), added: b"", set_cookie: b"" }, &mut written);
         Accepted { meaning: meaning(parsed), written, framed }
     })
 }

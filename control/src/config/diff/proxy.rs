@@ -2,7 +2,7 @@
 
 use headgate_l7::config::{
     Action, Balance, Edits, ErrorPages, Forwarding, HashKey, Limits, Listener, Protocol, Proxy, Queue, Retry, Server,
-    Template, Underscores, Upstream, label,
+    Sticky, Template, Underscores, Upstream, label,
 };
 use headgate_l7::log::AccessLog;
 
@@ -28,6 +28,7 @@ const UPSTREAM: &[Row<Upstream>] = &[
     ("http2", |u| u.http2.to_string()),
     ("keepalive", |u| u.keepalive.to_string()),
     ("send_proxy", |u| u.send_proxy.map_or("none".to_owned(), |version| format!("{version:?}").to_lowercase())),
+    ("sticky", |u| u.sticky.as_ref().map_or("none".to_owned(), sticky)),
     ("queue", |u| queue(u.queue)),
     ("backup_below", |u| u.backup_below.to_string()),
     ("retry.on", |u| retry_on(&u.retry)),
@@ -84,6 +85,7 @@ const LISTENER: &[Row<Shown>] = &[
     ("limits.body_in_memory", |l| show_size(l.limits.body_in_memory as u64)),
     ("limits.head_timeout", |l| show_duration(l.limits.head_timeout)),
     ("limits.body_timeout", |l| show_duration(l.limits.body_timeout)),
+    ("limits.body_rate", |l| show_size(l.limits.body_rate)),
     ("limits.send_timeout", |l| show_duration(l.limits.send_timeout)),
     ("limits.keep_alive", |l| show_duration(l.limits.keep_alive)),
     ("error_pages", |l| l.error_pages.clone()),
@@ -200,6 +202,17 @@ fn hash(balance: Balance) -> &'static str {
         Balance::HashConsistent(hashed) => key(hashed)[1],
         _ => "none",
     }
+}
+
+fn sticky(sticky: &Sticky) -> String {
+    let Sticky { cookie, path, domain, max_age, secure, http_only, same_site } = sticky;
+    let domain = domain.as_ref().map(|domain| format!(", {domain}"));
+    let max_age = max_age.map(|max_age| format!(", {}", show_duration(max_age)));
+    let same_site = same_site.map(|same_site| format!(", same_site {}", same_site.as_str().to_lowercase()));
+    let secure = secure.then(|| ", secure".to_owned());
+    let http_only = http_only.then(|| ", http_only".to_owned());
+    let more: String = [domain, max_age, secure, http_only, same_site].into_iter().flatten().collect();
+    format!("{cookie} ({path}{more})")
 }
 
 fn queue(queue: Option<Queue>) -> String {

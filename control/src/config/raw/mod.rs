@@ -9,7 +9,7 @@ mod service;
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
 pub(super) use proxy::{
     AccessLog, Certificate, ErrorPages, Files, Hash, HeaderEdits, Limits, LineFormat, Listener, ListenerTls, Proxy,
-    Retry, Route, Upstream, UpstreamServer, UpstreamTls,
+    Retry, Route, Sticky, Upstream, UpstreamServer, UpstreamTls,
 };
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
 

@@ -5,6 +5,7 @@ pub(in crate::config) mod files;
 pub(in crate::config) mod listener;
 pub(in crate::config) mod log;
 pub(in crate::config) mod route;
+pub(in crate::config) mod sticky;
 pub(in crate::config) mod tls;
 pub(in crate::config) mod upstream;
 
@@ -16,6 +17,7 @@ pub(in crate::config) use files::{ErrorPages, Files};
 pub(in crate::config) use listener::{Limits, Listener};
 pub(in crate::config) use log::{AccessLog, LineFormat};
 pub(in crate::config) use route::Route;
+pub(in crate::config) use sticky::Sticky;
 pub(in crate::config) use tls::{Certificate, ListenerTls, UpstreamTls};
 pub(in crate::config) use upstream::{Hash, Retry, Upstream, UpstreamServer};
 

@@ -55,7 +55,7 @@ fn answered(input: &str, body: Body, minor: u8, keep_alive: bool) -> String {
     responses::parse(input.as_bytes(), false, |parsed| {
         response(
             parsed,
-            Reply { body, minor, keep_alive, date: b"now", edits: &Edits::default(), added: b"" },
+            Reply { body, minor, keep_alive, date: b"now", edits: &Edits::default(), added: b"", set_cookie: b"" },
             &mut out,
         );
     })
@@ -87,7 +87,15 @@ fn our_own_heads_are_whole() {
     let page = |status| {
         let mut out = Vec::new();
         let edits = &Edits::default();
-        let reply = Reply { body: Body::Length(3), minor: 1, keep_alive: false, date: b"now", edits, added: b"" };
+        let reply = Reply {
+            body: Body::Length(3),
+            minor: 1,
+            keep_alive: false,
+            date: b"now",
+            edits,
+            added: b"",
+            set_cookie: b"",
+        };
         own(status, &[("Allow", "GET")], 3, reply, &mut out);
         String::from_utf8(out).unwrap()
     };

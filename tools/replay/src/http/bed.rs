@@ -111,6 +111,7 @@ fn upstream(lane: usize, server: SocketAddr) -> Upstream {
         tls: None,
         http2: false,
         send_proxy: None,
+        sticky: None,
         queue: None,
         backup_below: 0,
     }

@@ -42,6 +42,7 @@ pub(in crate::config) static LIMITS: Keys = Keys {
         "body_in_memory",
         "head_timeout",
         "body_timeout",
+        "body_rate",
         "send_timeout",
         "keep_alive",
     ],
@@ -89,6 +90,7 @@ pub(in crate::config) struct Limits {
     pub body_in_memory: Field<u64>,
     pub head_timeout: Field<Duration>,
     pub body_timeout: Field<Duration>,
+    pub body_rate: Field<u64>,
     pub send_timeout: Field<Duration>,
     pub keep_alive: Field<Duration>,
     /// A key that only HTTP knows.
@@ -133,6 +135,7 @@ impl Limits {
             body_in_memory: size("body_in_memory", 0..=1 << 30),
             head_timeout: timeout("head_timeout"),
             body_timeout: timeout("body_timeout"),
+            body_rate: size("body_rate", 0..=1 << 30),
             send_timeout: timeout("send_timeout"),
             keep_alive: timeout("keep_alive"),
             of_http: section.beyond(&TCP_LIMITS),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use headgate_l7::config::ProxyVersion;
 
 use super::TIMEOUT;
+use super::sticky::{STICKY, Sticky};
 use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
@@ -24,6 +25,7 @@ pub(in crate::config) static UPSTREAM: Keys = Keys {
         "tls",
         "http2",
         "send_proxy",
+        "sticky",
         "queue",
         "backup_below",
         "resolve_interval",
@@ -67,6 +69,7 @@ pub(in crate::config) struct Upstream {
     pub tls: Option<UpstreamTls>,
     pub http2: Field<bool>,
     pub send_proxy: Field<ProxyVersion>,
+    pub sticky: Option<Sticky>,
     pub queue: Option<Queue>,
     pub backup_below: Field<u32>,
     pub resolve_interval: Field<Duration>,
@@ -127,6 +130,7 @@ impl Upstream {
             http2: section.field("http2", Value::boolean),
             send_proxy: section
                 .field("send_proxy", |v| v.choice(&[("v1", Some(ProxyVersion::V1)), ("v2", Some(ProxyVersion::V2))])),
+            sticky: section.section("sticky", &STICKY).map(|s| Sticky::read(&s)),
             queue: section.section("queue", &QUEUE).map(|s| Queue {
                 size: s.field("size", |v| v.integer(1..=1_000_000, "requests")),
                 timeout: s.field("timeout", |v| v.duration(TIMEOUT)),

@@ -119,6 +119,7 @@ fn limits(raw: raw::Limits, findings: &Findings) -> Limits {
         body: raw.body.set().map_or(default.body, |at| if at.value == 0 { u64::MAX } else { at.value }),
         body_in_memory: size(raw.body_in_memory, default.body_in_memory),
         head_timeout: raw.head_timeout.or(default.head_timeout),
+        body_rate: raw.body_rate.or(default.body_rate),
         body_timeout: raw.body_timeout.or(default.body_timeout),
         send_timeout: raw.send_timeout.or(default.send_timeout),
         keep_alive: raw.keep_alive.or(default.keep_alive),

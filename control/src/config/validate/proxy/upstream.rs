@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headgate_l7::config::{Balance, HashKey, Queue, Retry, Server, Upstream};
+use headgate_l7::config::{Balance, HashKey, Queue, Retry, SameSite, Server, Sticky, Upstream};
 
 use super::check::{Speech, check, of_name, of_server};
 use super::tls::connector;
@@ -46,6 +46,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
         findings.error(&at.place, Problem::SendProxyOverHttp2);
     }
     let send_proxy = raw.send_proxy.set().map(|at| at.value);
+    let sticky = raw.sticky.and_then(|raw| sticky(raw, findings));
     let queue =
         raw.queue.map(|raw| Queue { size: raw.size.or(QUEUE_SIZE) as usize, timeout: raw.timeout.or(QUEUE_TIMEOUT) });
     if servers.is_empty() {
@@ -89,6 +90,7 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
         tls,
         http2,
         send_proxy,
+        sticky,
         queue,
     })
 }
@@ -114,6 +116,27 @@ fn balance(raw: Field<BalanceWord>, hash: Option<raw::Hash>, findings: &Findings
         BalanceWord::RandomTwo => Balance::RandomTwo,
         BalanceWord::Ewma => Balance::Ewma,
     }
+}
+
+fn sticky(raw: raw::Sticky, findings: &Findings) -> Option<Sticky> {
+    let secure = raw.secure.or(false);
+    if let Field::Set(at) = &raw.same_site
+        && at.value == SameSite::None
+        && !secure
+    {
+        findings.warning(&at.place, Advice::SameSiteNotSecure);
+    }
+    let cookie = raw.cookie.required("the name of a cookie", findings)?.value;
+    let default = Sticky::new(cookie);
+    Some(Sticky {
+        path: raw.path.or(default.path),
+        domain: raw.domain.set().map(|at| at.value),
+        max_age: raw.max_age.set().map(|at| at.value),
+        secure,
+        http_only: raw.http_only.or(default.http_only),
+        same_site: raw.same_site.set().map(|at| at.value),
+        cookie: default.cookie,
+    })
 }
 
 fn retry(raw: raw::Retry) -> Retry {
