@@ -10,6 +10,7 @@ mod metadata;
 mod run;
 mod setup;
 mod steps;
+mod suites;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,9 @@ enum Command {
     Test(steps::Selection),
     /// Build the fuzz targets and run them: `cargo xtask fuzz --seconds 600 pipeline`.
     Fuzz(fuzz::Options),
+    /// Run test suites of others against the proxy (varnishtest, Autobahn's cases, slowhttptest, sslyze, h2load, rules of HTTP/2): about two
+    /// minutes, as root. Names run those whose name has them: `cargo xtask suites tls`.
+    Suites { names: Vec<String> },
     /// Check licences, bans, advisories and sources with cargo-deny, if it is installed.
     Deny,
 }
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Command::Demo { arguments } => demo::demo(&arguments),
         Command::Test(selection) => steps::run_selected(&selection),
         Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Suites { names } => suites::suites(&names),
         Command::Deny => deny::deny(),
     };
     match result {

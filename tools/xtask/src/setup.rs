@@ -44,6 +44,13 @@ const NEEDS: [Need; 23] = [
     need("wrk", "wrk"),
 ];
 
+const SUITE_NEEDS: [Need; 4] = [
+    need("nghttp2-client", "h2load"),
+    need("python3-venv", "/usr/share/doc/python3-venv"),
+    need("slowhttptest", "slowhttptest"),
+    need("varnish", "varnishtest"),
+];
+
 const fn need(package: &'static str, shown_by: &'static str) -> Need {
     Need { package, shown_by }
 }
@@ -63,7 +70,20 @@ pub fn everything() -> Result<()> {
 /// # Errors
 /// Where that is not possible: the message says what to install.
 pub fn system_packages() -> Result<()> {
-    let missing: Vec<&str> = NEEDS.iter().filter(|need| !is_here(need.shown_by)).map(|need| need.package).collect();
+    packages(&NEEDS)
+}
+
+/// Installs what the suites of others need besides.
+///
+/// # Errors
+/// As [`system_packages`].
+pub fn suite_packages() -> Result<()> {
+    system_packages()?;
+    packages(&SUITE_NEEDS)
+}
+
+fn packages(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&str> = needs.iter().filter(|need| !is_here(need.shown_by)).map(|need| need.package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -76,7 +96,7 @@ pub fn system_packages() -> Result<()> {
     }
     println!("missing: {list}; installing");
     install(&missing)?;
-    let still: Vec<&str> = NEEDS.iter().filter(|need| !is_here(need.shown_by)).map(|need| need.package).collect();
+    let still: Vec<&str> = needs.iter().filter(|need| !is_here(need.shown_by)).map(|need| need.package).collect();
     ensure!(still.is_empty(), "installed, but not found afterwards: {}", still.join(" "));
     Ok(())
 }
@@ -87,7 +107,8 @@ fn install(packages: &[&str]) -> Result<()> {
     run(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))?;
     // Not started now, and not at the next boot either: the tests bring their own configurations.
     if Path::new("/run/systemd/system").exists() {
-        let services = [("keepalived", "keepalived"), ("nginx-light", "nginx"), ("haproxy", "haproxy")];
+        let services =
+            [("keepalived", "keepalived"), ("nginx-light", "nginx"), ("haproxy", "haproxy"), ("varnish", "varnish")];
         for (_, service) in services.iter().filter(|(package, _)| packages.contains(package)) {
             run(Command::new("systemctl").args(["disable", "--quiet", service]))?;
         }
