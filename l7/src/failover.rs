@@ -33,8 +33,6 @@ pub struct Progress {
     pub pooled: bool,
     /// Whether any byte of a response came.
     pub answered: bool,
-    /// Something final went to the client.
-    pub committed: bool,
     /// Servers asked, this one included.
     pub tries: u32,
     /// Milliseconds since the first try began.
@@ -69,7 +67,7 @@ pub fn decide(policy: &Retry, failure: Failure, progress: Progress) -> Decision 
     let unprocessed = failure == Failure::Unprocessed;
     let stale = progress.pooled && !progress.answered && (failure == Failure::Closed || unprocessed);
     let harmless = !progress.sent || progress.idempotent || policy.non_idempotent || unprocessed;
-    let repeatable = !progress.committed && progress.replayable && harmless;
+    let repeatable = progress.replayable && harmless;
     if stale {
         // Whether the server saw the request is unknown: only what may be repeated is.
         let next = if repeatable { Next::SameServer } else { Next::Stop(502) };

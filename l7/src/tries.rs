@@ -80,7 +80,6 @@ pub async fn tries<'a>(exchange: &mut Exchange<'_, '_>, target: &Target<'a>, out
             idempotent: exchange.plan.idempotent,
             pooled: exchange.pooled,
             answered: exchange.answered,
-            committed: false,
             tries: attempts.count,
             elapsed: now - begun / 1000,
         };

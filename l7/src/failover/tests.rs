@@ -1,15 +1,7 @@
 use super::*;
 
-const FRESH: Progress = Progress {
-    sent: true,
-    replayable: true,
-    idempotent: true,
-    pooled: false,
-    answered: false,
-    committed: false,
-    tries: 1,
-    elapsed: 0,
-};
+const FRESH: Progress =
+    Progress { sent: true, replayable: true, idempotent: true, pooled: false, answered: false, tries: 1, elapsed: 0 };
 
 fn next(failure: Failure, progress: Progress) -> Next {
     decide(&Retry::default(), failure, progress).next
@@ -65,11 +57,6 @@ fn post_is_passed_on_only_while_unsent_or_by_wish() {
 #[test]
 fn a_body_that_cannot_be_sent_again_ends_it() {
     assert_eq!(next(Failure::Closed, Progress { replayable: false, ..FRESH }), Next::Stop(502));
-}
-
-#[test]
-fn nothing_is_repeated_once_the_client_has_something() {
-    assert_eq!(next(Failure::Closed, Progress { committed: true, ..FRESH }), Next::Stop(502));
 }
 
 #[test]
