@@ -136,7 +136,8 @@ fn a_flood_of_resets_ends_the_connection() {
             tokio::task::yield_now().await;
             stream.send_reset(h2::Reason::CANCEL);
         };
-        assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM), "{error:?}");
+        // Who goes on sending may find the connection reset before the reason was read.
+        assert!(error.is_io() || error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM), "{error:?}");
     });
     bed.finish();
 }
