@@ -93,9 +93,9 @@ impl Client {
         self.origin.worker.shared.connections.fetch_add(1, Relaxed);
         let _connected = Connected::new(&self.origin.worker, &self.origin.listener);
         match self.open().await {
-            Ok(()) if self.is_tcp() => Box::pin(tcp::serve(self)).await,
-            Ok(()) if self.origin.version == Version::Http2 => Box::pin(http2::serve(self)).await,
-            Ok(()) => self.requests().await,
+            Ok(Protocol::Tcp) => Box::pin(tcp::serve(self)).await,
+            Ok(Protocol::Http) if self.origin.version == Version::Http2 => Box::pin(http2::serve(self)).await,
+            Ok(Protocol::Http) => self.requests().await,
             Err(error) => {
                 tracing::debug!(client = %self.origin.peer, listener = %self.origin.listener, "connection refused: {error}");
             }
@@ -103,21 +103,16 @@ impl Client {
         self.origin.worker.shared.connections.fetch_sub(1, Relaxed);
     }
 
-    /// Whether its connections are passed on as they are.
-    fn is_tcp(&self) -> bool {
-        let snapshot = self.origin.worker.snapshot();
-        let index = snapshot.listener(&self.origin.listener);
-        index.is_some_and(|index| snapshot.listeners[index].0.protocol == Protocol::Tcp)
-    }
-
-    async fn open(&mut self) -> io::Result<()> {
+    /// Does what comes before requests; what the listener speaks.
+    async fn open(&mut self) -> io::Result<Protocol> {
         let snapshot = self.origin.worker.snapshot();
         let listener = snapshot.listener(&self.origin.listener).map(|index| &snapshot.listeners[index].0);
-        if !listener.is_some_and(open::is_needed) {
-            return Ok(());
+        let protocol = listener.map_or(Protocol::Http, |listener| listener.protocol);
+        if listener.is_some_and(open::is_needed) {
+            // In a place of its own: other connections need no room for it.
+            Box::pin(open::open(self)).await?;
         }
-        // In a place of its own: other connections need no room for it.
-        Box::pin(open::open(self)).await
+        Ok(protocol)
     }
 
     /// Serves one request after another.

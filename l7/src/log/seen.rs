@@ -6,7 +6,6 @@ use httparse::Header;
 
 use super::format::Format;
 use super::variable::Asked;
-
 use crate::counters::Ended;
 use crate::http1::request::Request;
 use crate::http1::target::host_of;

@@ -39,8 +39,11 @@ enum Command {
     /// Build the fuzz targets and run them: `cargo xtask fuzz --seconds 600 pipeline`.
     Fuzz(fuzz::Options),
     /// Run test suites of others against the proxy (varnishtest, Autobahn's cases, slowhttptest, sslyze, h2load, rules of HTTP/2): about two
-    /// minutes, as root. Names run those whose name has them: `cargo xtask suites tls`.
-    Suites { names: Vec<String> },
+    /// minutes, as root.
+    Suites {
+        /// Only those whose name has one of these: `cargo xtask suites tls varnish`.
+        names: Vec<String>,
+    },
     /// Check licences, bans, advisories and sources with cargo-deny, if it is installed.
     Deny,
 }
