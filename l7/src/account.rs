@@ -196,13 +196,13 @@ impl Client {
         let facts = Facts {
             ended: &ended,
             heads: self.told.heads,
-            client: self.named.as_ref().map_or(&*self.origin.address, |(_, text)| text),
+            client: self.named.as_ref().map_or(&*self.origin.address, |named| &named.1),
             listener: &self.origin.listener,
             route: Some(&*account.route).filter(|route| *route != NO_ROUTE),
             upstream: upstream(snapshot, index, to),
             scheme: if self.origin.tls.is_some() { "https" } else { "http" },
-            ssl_protocol: self.origin.tls_version,
-            ssl_server_name: self.origin.tls.as_ref().and_then(|tls| tls.name()),
+            ssl_protocol: self.origin.tls.as_ref().and_then(|tls| tls.version),
+            ssl_server_name: self.origin.tls.as_ref().and_then(|tls| tls.named.name()),
             connection: self.origin.number,
         };
         accounts.log(&self.origin.worker, to, &facts, seen);

@@ -3,7 +3,6 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ const LINGER_SILENCE: Duration = Duration::from_secs(5);
 pub struct Client {
     pub origin: Origin,
     /// Of the request that runs: the client as a trusted peer has named it.
-    pub named: Option<(IpAddr, Rc<str>)>,
+    pub named: Option<Box<(IpAddr, Box<str>)>>,
     /// In answer to the request that runs.
     pub told: Told,
     pub stream: Stream,
@@ -146,7 +145,7 @@ impl Client {
         let after = match self.head(&snapshot, &mut scratch).await {
             Ok((listener, plan)) => {
                 to = Some(plan.to);
-                self.named = plan.client.map(|address| (address, address.to_string().into()));
+                self.named = plan.client.map(|address| Box::new((address, address.to_string().into())));
                 self.act(&snapshot, listener, &plan, &mut scratch).await
             }
             Err(NoRequest::Silence) => After::Close,
@@ -184,20 +183,20 @@ impl Client {
 
     /// Of who asks.
     pub fn address(&self) -> IpAddr {
-        self.named.as_ref().map_or(self.origin.peer.ip(), |(address, _)| *address)
+        self.named.as_ref().map_or(self.origin.peer.ip(), |named| named.0)
     }
 
     /// Where the request comes from, as servers are told.
     pub fn sender(&self) -> SocketAddr {
         match &self.named {
-            Some((address, _)) => SocketAddr::new(*address, 0),
+            Some(named) => SocketAddr::new(named.0, 0),
             None => self.origin.peer,
         }
     }
 
     /// Where its connection goes to, if that is known.
     pub fn receiver(&self) -> Option<SocketAddr> {
-        self.origin.local.or_else(|| self.stream.local_address())
+        self.origin.local.as_deref().copied().or_else(|| self.stream.local_address())
     }
 
     /// Of the listener, if it still exists.
@@ -218,7 +217,8 @@ impl Client {
             if new_line || self.buffer.data().len() > limits.request_line {
                 let parsed = request::parse(self.buffer.data(), limits, self.origin.tls.is_some(), |request| {
                     let Origin { address, peer, tls, version, .. } = &self.origin;
-                    let from = From { address, peer: peer.ip(), tls: tls.as_deref(), version: *version };
+                    let from =
+                        From { address, peer: peer.ip(), tls: tls.as_deref().map(|tls| &tls.named), version: *version };
                     let plan = plan(request, snapshot, listener, from, scratch);
                     let to = plan.as_ref().ok().map(|plan| plan.to);
                     snapshot.accounts[listener].see(request, self.buffer.data(), *version, to, &mut scratch.seen);

@@ -1,8 +1,9 @@
 //! Connections to servers that wait for their next request: per worker, the one used last first.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::net::SocketAddr;
+
+use rustc_hash::FxHashMap;
 
 use crate::stream::Stream;
 
@@ -12,8 +13,9 @@ const LONGEST: u64 = 60_000;
 /// Address of the server, and which TLS is spoken to it; 0 for none.
 pub type Key = (SocketAddr, u64);
 
+/// Nobody outside chooses the keys: a quick hash will do.
 #[derive(Debug, Default)]
-pub struct Idle(RefCell<HashMap<Key, Vec<(Stream, u64)>>>);
+pub struct Idle(RefCell<FxHashMap<Key, Vec<(Stream, u64)>>>);
 
 impl Idle {
     /// One that is still fit for use.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::client::Client;
 use crate::config::Listener;
 use crate::http2;
-use crate::origin::Version;
+use crate::origin::{Secured, Version};
 use crate::timers::Late;
 use crate::tls::{Acceptor, Named};
 
@@ -69,8 +69,8 @@ async fn secure(client: &mut Client, tls: &Acceptor) -> io::Result<()> {
     let (stream, begun) = (client.stream.take(), std::mem::take(&mut client.buffer));
     let handshake = stream.secure(session.into(), begun);
     client.stream = client.deadline.within(handshake).await.map_err(|Late| ErrorKind::TimedOut)??;
-    client.origin.tls_version = client.stream.tls_version();
-    client.origin.tls = Some(Rc::new(Named::new(Arc::clone(tls.names()), client.stream.server_name())));
+    let named = Named::new(Arc::clone(tls.names()), client.stream.server_name());
+    client.origin.tls = Some(Rc::new(Secured { named, version: client.stream.tls_version() }));
     if client.stream.has_agreed_on_http2() {
         client.origin.version = Version::Http2;
     }

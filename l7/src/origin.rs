@@ -16,14 +16,20 @@ pub struct Origin {
     pub address: Rc<str>,
     /// Name of its listener.
     pub listener: Arc<str>,
-    pub tls: Option<Rc<Named>>,
-    /// As OpenSSL calls it.
-    pub tls_version: Option<&'static str>,
+    pub tls: Option<Rc<Secured>>,
     pub version: Version,
     /// Our end of the connection, where requests have no connection of their own.
-    pub local: Option<SocketAddr>,
+    pub local: Option<Rc<SocketAddr>>,
     /// Of all connections of the process.
     pub number: u64,
+}
+
+/// What the TLS handshake has found out.
+#[derive(Debug)]
+pub struct Secured {
+    pub named: Named,
+    /// As OpenSSL calls it.
+    pub version: Option<&'static str>,
 }
 
 /// What a client speaks.
@@ -37,8 +43,7 @@ impl Origin {
     pub fn new(worker: Rc<Worker>, listener: Arc<str>, peer: SocketAddr) -> Self {
         let number = worker.number();
         let (address, version) = (Rc::from(""), Version::Http1);
-        let mut origin =
-            Self { worker, peer, address, listener, tls: None, tls_version: None, version, local: None, number };
+        let mut origin = Self { worker, peer, address, listener, tls: None, version, local: None, number };
         origin.set_peer(peer);
         origin
     }

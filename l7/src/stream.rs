@@ -5,10 +5,11 @@ mod secure;
 mod socket;
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
 
@@ -162,17 +163,19 @@ impl Stream {
     }
 
     /// Waits for data; 0 at the end of the stream. The buffer needs room.
-    pub async fn read(&self, buffer: &mut Buffer) -> io::Result<usize> {
-        loop {
-            // Without the reactor nothing is known: the kernel has to be asked.
-            if self.is_registered() {
-                std::future::poll_fn(|context| self.poll_read_ready(context)).await?;
+    pub fn read(&self, buffer: &mut Buffer) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(|context| {
+            loop {
+                // Without the reactor nothing is known: the kernel has to be asked.
+                if self.is_registered() {
+                    ready!(self.poll_read_ready(context))?;
+                }
+                match self.try_read(buffer) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => self.register()?,
+                    result => return Poll::Ready(result),
+                }
             }
-            match self.try_read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.register()?,
-                result => return result,
-            }
-        }
+        })
     }
 
     /// # Errors

@@ -3,11 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tokio::sync::Notify;
 
 use crate::clock::millis;
@@ -111,20 +112,35 @@ impl Deadline {
     }
 
     /// The future's output, if it comes before the deadline.
-    pub async fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, Late> {
-        let mut future = pin!(future);
-        std::future::poll_fn(|context| {
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Ok(output));
-            }
-            let mut waiting = self.slot.waiting.borrow_mut();
-            match &*waiting {
-                Some(known) if known.will_wake(context.waker()) => {}
-                _ => *waiting = Some(context.waker().clone()),
-            }
-            if self.slot.at.get() <= self.now.get() { Poll::Ready(Err(Late)) } else { Poll::Pending }
-        })
-        .await
+    pub fn within<F: Future>(&self, future: F) -> Within<'_, F> {
+        Within { deadline: self, future }
+    }
+}
+
+pin_project! {
+    /// By hand: an `async fn` would keep room for the future twice, in each connection that waits.
+    pub struct Within<'a, F> {
+        deadline: &'a Deadline,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Within<'_, F> {
+    type Output = Result<F::Output, Late>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        let Deadline { slot, now } = this.deadline;
+        let mut waiting = slot.waiting.borrow_mut();
+        match &*waiting {
+            Some(known) if known.will_wake(context.waker()) => {}
+            _ => *waiting = Some(context.waker().clone()),
+        }
+        if slot.at.get() <= now.get() { Poll::Ready(Err(Late)) } else { Poll::Pending }
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn serve(client: &mut Client) {
     let Some(limits) = client.limits() else { return };
     let (stream, buffer) = (client.stream.take(), std::mem::take(&mut client.buffer));
     let Client { origin, deadline, .. } = client;
-    origin.local = stream.local_address();
+    origin.local = stream.local_address().map(Rc::new);
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(STREAMS)
