@@ -20,3 +20,4 @@ pub mod run;
 pub mod states;
 pub mod stats;
 pub mod topology;
+pub mod vrrp;

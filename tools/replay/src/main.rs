@@ -1,5 +1,5 @@
 //! `replay ipvs PATH…`: replays recordings of Linux IPVS; `replay http FILE…`: plays files of the HTTP corpus; exit status 1 when one of them
-//! differs. `replay pack PATH…`: packs recordings.
+//! differs; `replay vrrp FILE…`: plays the VRRP receive cases. `replay pack PATH…`: packs recordings.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
@@ -10,9 +10,12 @@ use clap::{Parser, Subcommand};
 use headgate_replay::http::bed::Bed;
 use headgate_replay::http::corpus::Cases;
 use headgate_replay::recording::Recording;
+use headgate_replay::vrrp::Cases as Receptions;
 
 #[derive(Parser)]
-#[command(about = "Replays recordings through the packet path, and the HTTP corpus through the proxy")]
+#[command(
+    about = "Replays recordings through the packet path, the HTTP corpus through the proxy, adverts through VRRP"
+)]
 struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -27,6 +30,11 @@ enum What {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Play VRRP receive cases: `replay vrrp tools/replay/vrrp-captures/receive-cases.json`
+    Vrrp {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Print recordings as one JSON object a line, for the tests
     Pack { recordings: Vec<PathBuf> },
 }
@@ -34,22 +42,14 @@ enum What {
 fn main() -> ExitCode {
     let result = match Arguments::parse().what {
         What::Ipvs { recordings } => return replay(&recordings),
-        What::Http { files } => {
-            return match http(&files) {
-                Ok(code) => code,
-                Err(error) => {
-                    eprintln!("{error:#}");
-                    ExitCode::FAILURE
-                }
-            };
-        }
-        What::Pack { recordings } => pack(&recordings),
+        What::Http { files } => http(&files),
+        What::Vrrp { files } => vrrp(&files),
+        What::Pack { recordings } => pack(&recordings).map(|()| ExitCode::SUCCESS),
     };
-    if let Err(error) = result {
+    result.unwrap_or_else(|error| {
         eprintln!("{error:#}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+        ExitCode::FAILURE
+    })
 }
 
 fn replay(recordings: &[PathBuf]) -> ExitCode {
@@ -93,6 +93,24 @@ fn http(files: &[PathBuf]) -> Result<ExitCode> {
                 failed += 1;
             }
         })?;
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn vrrp(files: &[PathBuf]) -> Result<ExitCode> {
+    let (mut passed, mut failed) = (0, 0);
+    for file in files {
+        for case in &Receptions::read(file)?.cases {
+            let differences = case.play()?;
+            if differences.is_empty() {
+                println!("ok {}", case.id);
+                passed += 1;
+            } else {
+                println!("FAIL {}: {}", case.id, differences.join("; "));
+                failed += 1;
+            }
+        }
     }
     println!("{passed} passed, {failed} failed");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,4 +1,4 @@
-//! The tier rule: wire < xsk < dataplane; l7 and api stand alone; control sits on top; nothing depends on control but
+//! The tier rule: wire < xsk < dataplane; l7 and api stand alone; vrrp knows wire; control sits on top; nothing depends on control but
 //! tools and benchmarks. And: `unsafe` is forbidden everywhere but in headgate-xsk.
 
 use anyhow::{Context, Result};
@@ -7,12 +7,13 @@ use super::report;
 use crate::metadata::{Dependency, Metadata, Package};
 
 /// The packages of the product, and which packages of the workspace each may use.
-const PRODUCT: [(&str, &[&str]); 7] = [
+const PRODUCT: [(&str, &[&str]); 8] = [
     ("headgate-wire", &[]),
     ("headgate-xsk", &["headgate-wire"]),
     ("headgate-dataplane", &["headgate-wire", "headgate-xsk"]),
     ("headgate-l7", &[]),
     ("headgate-api", &[]),
+    ("headgate-vrrp", &["headgate-wire"]),
     (
         CONTROL,
         &[
@@ -21,6 +22,7 @@ const PRODUCT: [(&str, &[&str]); 7] = [
             "headgate-dataplane",
             "headgate-l7",
             "headgate-api",
+            "headgate-vrrp",
             // `headgate demo` builds its network with the test fixtures.
             "headgate-testbed",
         ],
