@@ -21,6 +21,8 @@ mod reload;
 mod signals;
 mod stop;
 
+pub(crate) use answers::rfc3339;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +41,7 @@ use crate::logging::{self, LogControl};
 use crate::netlink::mirror::Options as MirrorOptions;
 use crate::netlink::{Commands, Mirror, NetState};
 use crate::socket::{Call, Server};
+use crate::vrrp::{self, Vrrp};
 
 use addresses::Held;
 use chain::chain;
@@ -112,6 +115,7 @@ struct Daemon {
     dataplane: Option<Dataplane>,
     requests: Option<mpsc::UnboundedReceiver<Resolve>>,
     proxy: Proxy,
+    vrrp: Vrrp,
     state: watch::Receiver<Arc<NetState>>,
     commands: Commands,
     held: Held,
@@ -131,6 +135,8 @@ enum Event {
     Resolve(Resolve),
     /// A host name of a server has other addresses.
     Names,
+    /// A virtual router has changed its state, or has trouble.
+    Vrrp(vrrp::Event),
     Tick,
 }
 
@@ -156,6 +162,7 @@ impl Daemon {
             dataplane: None,
             requests: None,
             proxy: Proxy::default(),
+            vrrp: Vrrp::default(),
             state,
             commands,
             held: Held::default(),
@@ -167,6 +174,7 @@ impl Daemon {
         };
         if let Err(error) = daemon.begin().await {
             // Whoever takes over must not meet a node that holds the addresses and balances nothing.
+            daemon.vrrp.stop().await;
             daemon.held.release(&daemon.commands).await;
             return Err(error);
         }
@@ -232,6 +240,7 @@ impl Daemon {
                 // Who is stopping opens nothing any more.
                 Event::Names if self.draining.is_some() => {}
                 Event::Names => self.proxy.follow_names(),
+                Event::Vrrp(event) => log_vrrp(&event),
                 Event::Tick => self.tick().await?,
             }
             if self.is_drained() {
@@ -253,6 +262,7 @@ impl Daemon {
             Some(call) = self.server.next() => Event::Call(call),
             Ok(()) = self.state.changed() => Event::Network,
             Some(wanted) = requests => Event::Resolve(wanted),
+            event = self.vrrp.next_event() => Event::Vrrp(event),
             () = self.proxy.renamed() => Event::Names,
             _ = tick.tick() => Event::Tick,
             // Last: whoever reaches the endpoint can ask without end, and must not keep the daemon from its work.
@@ -271,7 +281,10 @@ impl Daemon {
         self.registry.apply(&self.model)?;
         self.proxy.apply(self.model.proxy())?;
         self.generation += 1;
-        self.publish()
+        self.publish()?;
+        // Last: a node that is not ready to work must not become master.
+        let state = Arc::clone(&self.state.borrow());
+        self.vrrp.apply(self.model.virtual_routers().setup(), &state)
     }
 
     /// Compiles and publishes what is wanted and what is there.
@@ -294,7 +307,8 @@ impl Daemon {
     }
 
     fn network_changed(&mut self) {
-        let state = Arc::clone(&self.state.borrow());
+        let state = Arc::clone(&self.state.borrow_and_update());
+        self.vrrp.network_changed(&state);
         self.follow_interfaces(&state);
         self.publish_or_log();
     }
@@ -323,6 +337,7 @@ impl Daemon {
             self.take_interfaces_back();
         }
         anyhow::ensure!(!self.proxy.has_failed(), "a worker thread of the proxy ended unexpectedly");
+        anyhow::ensure!(!self.vrrp.has_failed(), "a thread of the virtual routers ended unexpectedly");
         let Some(dataplane) = &mut self.dataplane else {
             return Ok(());
         };
@@ -365,6 +380,17 @@ impl Daemon {
 
     fn unheld(&self, loaded: &Loaded) -> Vec<config::ConfigWarning> {
         loaded.unheld(&self.state.borrow().local_addresses())
+    }
+}
+
+fn log_vrrp(event: &vrrp::Event) {
+    match event {
+        vrrp::Event::Became { router, from, to, cause, priority } => {
+            tracing::info!(virtual_router = router, from, to, priority, "virtual router is {to}: {cause}");
+        }
+        vrrp::Event::Trouble { router, what } if router.is_empty() => tracing::warn!("virtual routers: {what}"),
+        vrrp::Event::Trouble { router, what } => tracing::error!(virtual_router = router, "{what}"),
+        vrrp::Event::Odd { router, what } => tracing::warn!(virtual_router = router, "{what}"),
     }
 }
 

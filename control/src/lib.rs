@@ -7,6 +7,7 @@
 //! * [`socket`]: the control socket, both ends
 //! * [`health`]: whether servers work
 //! * [`names`]: the addresses of host names
+//! * [`vrrp`]: virtual routers
 //! * [`admin`]: metrics, health and the status page over HTTP
 //! * [`daemon`]: what `headgate run` runs
 //! * [`logging`]: where messages go
@@ -23,3 +24,4 @@ pub mod logging;
 pub mod names;
 pub mod netlink;
 pub mod socket;
+pub mod vrrp;

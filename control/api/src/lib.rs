@@ -22,6 +22,7 @@ pub mod request;
 pub mod service;
 pub mod status;
 pub mod upstream;
+pub mod vrrp;
 
 pub use connection::{Connection, ConnectionFilter, Connections};
 pub use histogram::{Bucket, Histogram};
@@ -37,6 +38,7 @@ pub use upstream::{
     CheckState, Latency, ServerCheck, Upstream, UpstreamName, UpstreamQueue, UpstreamServer, UpstreamServerReport,
     UpstreamState, Upstreams,
 };
+pub use vrrp::{VirtualRouter, Vrrp, VrrpState};
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
 pub const VERSION: u32 = 1;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ConnectionFilter, Connections, ReloadReport, ServerReport, Services, Status, UpstreamServerReport, Upstreams,
-    VERSION,
+    VERSION, Vrrp,
 };
 
 /// What a client writes: `{"version":1,"request":"services","name":"web"}`.
@@ -50,6 +50,7 @@ pub enum Request {
         #[serde(default)]
         name: Option<String>,
     },
+    Vrrp,
     /// Answered with [`Response::Server`] or [`Response::UpstreamServer`].
     Server {
         /// Name of a service, or else of an upstream.
@@ -78,6 +79,7 @@ pub enum ServerChange {
 pub enum Response {
     Status(Box<Status>),
     Services(Services),
+    Vrrp(Vrrp),
     Connections(Connections),
     Reload(ReloadReport),
     Server(ServerReport),

@@ -13,6 +13,7 @@ const CONNECTIONS_MAX: u64 = 10_000;
 pub(super) fn request(path: &str, query: &str) -> Option<Result<Request, String>> {
     let read: fn(&str) -> Result<Request, String> = match path {
         "/api/status" => |query| Parameters::read(query, []).map(|[]| Request::Status),
+        "/api/vrrp" => |query| Parameters::read(query, []).map(|[]| Request::Vrrp),
         "/api/services" => services,
         "/api/upstreams" => |query| Parameters::read(query, ["name"]).map(|[name]| Request::Upstreams { name }),
         "/api/connections" => connections,

@@ -59,6 +59,7 @@ fn answer(answer: Answer) -> Response<Full<Bytes>> {
         Answer::Status(status) => json(StatusCode::OK, &status),
         Answer::Services(services) => json(StatusCode::OK, &services),
         Answer::Upstreams(upstreams) => json(StatusCode::OK, &upstreams),
+        Answer::Vrrp(vrrp) => json(StatusCode::OK, &vrrp),
         Answer::Connections(connections) => json(StatusCode::OK, &connections),
         Answer::Error(error) => failure(&error),
         // Nothing here asks for what these answer.

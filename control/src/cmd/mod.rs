@@ -20,6 +20,7 @@ mod services;
 mod status;
 mod table;
 pub(crate) mod upstreams;
+mod vrrp;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ enum Command {
     Services(services::Args),
     Connections(connections::Args),
     Upstreams(upstreams::Args),
+    Vrrp(vrrp::Args),
     Server(server::Args),
     Demo(demo::Args),
 }
@@ -87,6 +89,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Services(args) => services::run(args, global),
         Command::Connections(args) => connections::run(args, global),
         Command::Upstreams(args) => upstreams::run(args, global),
+        Command::Vrrp(args) => vrrp::run(&args, global),
         Command::Server(args) => server::run(args, global),
         Command::Demo(args) => demo::run(&args),
     };

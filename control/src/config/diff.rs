@@ -1,6 +1,7 @@
 //! What a reload changes.
 
 mod proxy;
+mod virtual_router;
 
 use std::fmt;
 
@@ -102,6 +103,7 @@ pub fn diff(old: &Model, new: &Model) -> Vec<Change> {
     let mut changes = settings(old, new);
     addresses(old, new, &mut changes);
     named(&SERVICES, old.services(), new.services(), &mut changes);
+    virtual_router::diff(old, new, &mut changes);
     proxy::diff(old.proxy(), new.proxy(), &mut changes);
     changes
 }

@@ -147,6 +147,10 @@ pub enum Problem {
     TakenByListener { address: SocketAddr, listener: String },
     #[error("there is no upstream {name}{}", listed(.known))]
     NoSuchUpstream { name: String, known: String },
+    #[error("{0}")]
+    VirtualRouter(&'static str),
+    #[error("there is no virtual router {name}{}", listed(.known))]
+    NoSuchVirtualRouter { name: String, known: String },
     #[error("a route needs one of upstream, respond, redirect and root")]
     RouteWays,
     #[error("only for a listener with protocol = \"http\"")]
@@ -182,10 +186,14 @@ pub enum Advice {
     NoServers,
     #[error("all servers have weight 0: the service will refuse all new connections")]
     NoWeight,
-    #[error("nobody holds {0}: no [[address]] has it and the host does not hold it now")]
+    #[error("nobody holds {0}: no [[address]] or [[virtual_router]] has it and the host does not hold it now")]
     NotHeld(IpAddr),
     #[error("{0} is a loopback address: its packets cross no interface")]
     Loopback(IpAddr),
+    #[error("ignored: preempt = false never takes over from a master")]
+    PreemptDelayIgnored,
+    #[error("the first address of an IPv6 advert should be link-local (fe80::…)")]
+    FirstNotLinkLocal,
     #[error("the upstream has no servers: its requests will be answered with 502")]
     NoUpstreamServers,
     #[error("no server of the upstream is a primary in use: only backups are left")]

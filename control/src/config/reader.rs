@@ -211,6 +211,13 @@ impl<'a, 'i> Value<'a, 'i> {
         parse(text).map_or_else(refuse, Some)
     }
 
+    /// As [`Self::parse`], of what must not show up in a log.
+    pub fn secret<T>(&self, expected: &'static str, parse: impl FnOnce(&str) -> Result<T, &'static str>) -> Option<T> {
+        let text = self.string(expected)?;
+        let refuse = |reason| self.refuse(Problem::Malformed { value: "the value".to_owned(), expected, reason });
+        parse(text).map_or_else(refuse, Some)
+    }
+
     pub fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
         let duration = self.parse("a duration such as \"90s\" or \"15m\"", text::duration)?;
         if range.contains(&duration) {

@@ -73,6 +73,14 @@ fn the_reference_shows_the_defaults_of_services() {
 }
 
 #[test]
+fn the_reference_shows_the_defaults_of_virtual_routers() {
+    let minimal = "[[virtual_router]]\nname = \"VI_1\"\ninterface = \"eth0\"\nid = 51\naddresses = [\"192.0.2.100/24\"]\n\
+                   source = \"192.0.2.1\"\n";
+    let full = good(&reference_without_files()).model;
+    assert_eq!(full.virtual_routers().instances()[0], good(minimal).model.virtual_routers().instances()[0]);
+}
+
+#[test]
 fn a_server_changes_single_keys_of_its_upstreams_check() {
     let text = "[[upstream]]\nname = \"app\"\ncheck = { type = \"http\", path = \"/up\", fall = 5, interval = \"3s\" }\n\
                 [[upstream.server]]\naddress = \"10.0.0.1\"\n\
@@ -228,7 +236,7 @@ fn an_address_nobody_holds_is_a_warning() {
     let warnings = loaded.unheld(&BTreeSet::new());
     assert_eq!(
         warnings[0].to_string(),
-        "t.toml:7: service[0].address: nobody holds 192.0.2.1: no [[address]] has it and the host does not hold it now"
+        "t.toml:7: service[0].address: nobody holds 192.0.2.1: no [[address]] or [[virtual_router]] has it and the host does not hold it now"
     );
     assert!(loaded.unheld(&[vip].into()).is_empty());
     let held = good(&format!("{SERVICE}[[address]]\ninterface = \"eth0\"\naddress = \"192.0.2.1/24\"\n"));

@@ -340,7 +340,7 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
     }
 }
 
-fn ip(text: &str) -> Result<IpAddr, &'static str> {
+pub(super) fn ip(text: &str) -> Result<IpAddr, &'static str> {
     let ip: IpAddr = text.parse().map_err(|_| "the IP address is not valid (host names are not resolved)")?;
     if ip.to_canonical() == ip { Ok(ip) } else { Err("write an IPv4-mapped address as IPv4") }
 }

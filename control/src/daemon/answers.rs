@@ -26,6 +26,7 @@ impl Daemon {
             Request::Status => Response::Status(Box::new(self.status())),
             Request::Services { name, rates, zero } => self.services(name.as_deref(), rates, zero),
             Request::Connections { filter } => Response::Connections(self.connections(&filter)),
+            Request::Vrrp => Response::Vrrp(api::Vrrp::new(self.vrrp.report().await)),
             Request::Reload | Request::Server { .. } if self.draining.is_some() => {
                 Response::error(ErrorKind::Failed, STOPPING)
             }
@@ -340,7 +341,7 @@ pub(super) fn unix_now() -> u64 {
 }
 
 /// RFC 3339, UTC, of seconds since 1970.
-pub(super) fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     let (year, month, day) = headgate_l7::clock::civil(seconds / 86_400);
     let second = seconds % 86_400;
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)

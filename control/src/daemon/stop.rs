@@ -36,6 +36,8 @@ impl Daemon {
         if self.draining.is_none() {
             notify("STOPPING=1");
         }
+        // First of all: the peer takes over while the rest ends here.
+        self.vrrp.stop().await;
         self.held.release(&self.commands).await;
         self.proxy.stop();
         if let Some(dataplane) = self.dataplane.take() {

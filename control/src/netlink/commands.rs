@@ -105,12 +105,24 @@ impl Commands {
         prefix_len: u8,
         detection: Detection,
     ) -> Result<Added, NetlinkError> {
-        let requests = self.requests()?;
-        let mut message = address_message(index_of(&requests, interface).await?, ip, prefix_len);
+        let index = index_of(&*self.requests()?, interface).await?;
+        self.add_address_at(index, ip, prefix_len, detection).await
+    }
+
+    /// As [`Self::add_address`], on the interface with this index.
+    pub async fn add_address_at(
+        &self,
+        ifindex: u32,
+        ip: IpAddr,
+        prefix_len: u8,
+        detection: Detection,
+    ) -> Result<Added, NetlinkError> {
+        let mut message = address_message(ifindex, ip, prefix_len);
         if ip.is_ipv6() && detection == Detection::Skip {
             message.header.flags |= AddressHeaderFlags::Nodad;
         }
-        let what = format!("adding {ip}/{prefix_len} to {interface}");
+        let what = format!("adding {ip}/{prefix_len} to interface {ifindex}");
+        let requests = self.requests()?;
         let added = requests.change(&what, RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL).await;
         match added {
             Ok(()) => Ok(Added::New),
@@ -121,10 +133,15 @@ impl Commands {
 
     /// Removes an address from an interface; that it is absent is no error.
     pub async fn del_address(&self, interface: &str, ip: IpAddr, prefix_len: u8) -> Result<Removed, NetlinkError> {
-        let requests = self.requests()?;
-        let message = address_message(index_of(&requests, interface).await?, ip, prefix_len);
-        let what = format!("removing {ip}/{prefix_len} from {interface}");
-        match requests.change(&what, RouteNetlinkMessage::DelAddress(message), 0).await {
+        let index = index_of(&*self.requests()?, interface).await?;
+        self.del_address_at(index, ip, prefix_len).await
+    }
+
+    /// As [`Self::del_address`], from the interface with this index.
+    pub async fn del_address_at(&self, ifindex: u32, ip: IpAddr, prefix_len: u8) -> Result<Removed, NetlinkError> {
+        let message = address_message(ifindex, ip, prefix_len);
+        let what = format!("removing {ip}/{prefix_len} from interface {ifindex}");
+        match self.requests()?.change(&what, RouteNetlinkMessage::DelAddress(message), 0).await {
             Ok(()) => Ok(Removed::Gone),
             Err(error) if error.errno() == Some(EADDRNOTAVAIL) => Ok(Removed::WasAbsent),
             Err(error) => Err(error),

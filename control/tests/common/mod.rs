@@ -6,6 +6,7 @@ pub mod exposition;
 pub mod http2;
 pub mod proxy;
 pub mod tls;
+pub mod vrrp;
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};

@@ -86,6 +86,12 @@ fn seal(bytes: &mut [u8], base: Sum) {
     bytes[6..8].copy_from_slice(&checksum.to_be_bytes());
 }
 
+/// Has the checksum cover a trailer too, as it does with IPv6.
+pub fn seal_again(bytes: &mut [u8], ends: Ends) {
+    bytes[6..8].fill(0);
+    seal(bytes, pseudo_header(ends, bytes.len()));
+}
+
 /// Of a message of so many bytes.
 pub fn pseudo_header(ends: Ends, length: usize) -> Sum {
     match (ends.source, ends.destination) {

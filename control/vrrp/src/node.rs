@@ -92,6 +92,12 @@ impl Node {
         self.each(now, out, |machine, out| machine.start(now, out));
     }
 
+    /// Leaves in order with one of them.
+    pub fn stop_one(&mut self, index: usize, out: &mut Actions) {
+        let machine = &mut self.members[index].machine;
+        collect(index, out, |out| machine.stop(out));
+    }
+
     pub fn stop(&mut self, out: &mut Actions) {
         for (index, member) in self.members.iter_mut().enumerate() {
             collect(index, out, |out| member.machine.stop(out));

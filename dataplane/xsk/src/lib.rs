@@ -16,6 +16,7 @@
 //! * [`tap`]: the way back to the kernel for packets nobody here wants
 //! * [`poll`]: waiting while there is nothing to do
 //! * `generator`: packets for benchmarks (feature `generator`)
+//! * [`link`], [`realtime`]: frames past the IP layer and threads past the others, for VRRP
 //! * [`words`]: shared memory as atomic words, for the connection table
 
 pub mod device;
@@ -23,9 +24,11 @@ pub mod error;
 pub mod frame;
 #[cfg(feature = "generator")]
 pub mod generator;
+pub mod link;
 pub mod memory;
 pub mod poll;
 pub mod port;
+pub mod realtime;
 pub mod selftest;
 pub mod socket;
 pub mod steering;
@@ -47,6 +50,7 @@ pub use abi::XdpStatistics;
 pub use device::Device;
 pub use error::XskError;
 pub use frame::Frame;
+pub use link::LinkSocket;
 pub use memory::{Wire, memory_port};
 pub use poll::{Poller, Waker};
 pub use port::{Kick, Mode, Port, PortCounters};

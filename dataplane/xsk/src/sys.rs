@@ -135,3 +135,30 @@ pub(crate) fn poll(entries: &mut [libc::pollfd], timeout: Duration) -> io::Resul
 pub(crate) fn check(answer: libc::c_int) -> io::Result<libc::c_int> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }
+
+/// `bind(2)` of an `AF_PACKET` socket that receives nothing.
+pub(crate) fn bind_link(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
+    // SAFETY: all zeroes are a valid address.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_ifindex = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let pointer = std::ptr::from_ref(&address).cast();
+    // SAFETY: the kernel reads a live address of that size.
+    check(unsafe { libc::bind(fd.as_raw_fd(), pointer, size_of_val(&address) as libc::socklen_t) })?;
+    Ok(())
+}
+
+/// `sched_setscheduler(2)` for the calling thread; not inherited.
+pub(crate) fn set_realtime(priority: i32) -> io::Result<()> {
+    let parameter = libc::sched_param { sched_priority: priority };
+    // SAFETY: the kernel reads a live parameter.
+    check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameter) })?;
+    Ok(())
+}
+
+/// `mlockall(2)` of what is and comes, page by page as it is touched.
+pub(crate) fn lock_memory() -> io::Result<()> {
+    // SAFETY: plain system call.
+    check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) })?;
+    Ok(())
+}

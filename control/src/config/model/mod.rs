@@ -4,6 +4,7 @@
 mod dataplane;
 mod proxy;
 mod service;
+mod virtual_router;
 
 pub use dataplane::{Dataplane, Ipvs, ReuseMode, Timeouts, Workers, XdpMode};
 pub use proxy::{BalanceWord, HashWord, Proxy, RetryOn, balance_word, server_key};
@@ -12,6 +13,7 @@ pub use service::{
     Tunnel, Weight,
 };
 pub(in crate::config) use service::{ServerParts, ServiceParts};
+pub use virtual_router::VirtualRouters;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,6 +28,7 @@ pub struct Model {
     pub(in crate::config) dataplane: Dataplane,
     pub(in crate::config) addresses: Vec<HeldAddress>,
     pub(in crate::config) services: Vec<Service>,
+    pub(in crate::config) virtual_routers: VirtualRouters,
     pub(in crate::config) proxy: Proxy,
 }
 
@@ -54,6 +57,10 @@ impl Model {
 
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|s| s.name() == name)
+    }
+
+    pub fn virtual_routers(&self) -> &VirtualRouters {
+        &self.virtual_routers
     }
 
     pub fn proxy(&self) -> &Proxy {

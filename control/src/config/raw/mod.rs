@@ -5,6 +5,7 @@ pub(super) mod check;
 mod dataplane;
 mod proxy;
 mod service;
+mod virtual_router;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
 pub(super) use proxy::{
@@ -12,6 +13,7 @@ pub(super) use proxy::{
     Retry, Route, Sticky, Upstream, UpstreamServer, UpstreamTls,
 };
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
+pub(super) use virtual_router::{Authentication, AuthenticationType, SyncGroup, Unicast, VirtualRouter};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,8 +30,19 @@ use super::text;
 const SOCKET_PATH_MAX: usize = 107;
 
 pub(super) static ROOT: Keys = Keys {
-    supported: &["node", "control", "dataplane", "address", "service", "proxy", "upstream", "listener"],
-    later: &["virtual_router", "sync_group"],
+    supported: &[
+        "node",
+        "control",
+        "dataplane",
+        "address",
+        "service",
+        "virtual_router",
+        "sync_group",
+        "proxy",
+        "upstream",
+        "listener",
+    ],
+    later: &[],
 };
 pub(super) static NODE: Keys = Keys { supported: &["name"], later: &[] };
 pub(super) static CONTROL: Keys = Keys { supported: &["socket", "admin", "log"], later: &[] };
@@ -51,6 +64,12 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("service.persistence", &service::PERSISTENCE),
     ("service.tunnel", &service::TUNNEL),
     ("service.server", &service::SERVER),
+    ("virtual_router", &virtual_router::VIRTUAL_ROUTER),
+    ("virtual_router.unicast", &virtual_router::UNICAST),
+    ("virtual_router.authentication", &virtual_router::AUTHENTICATION),
+    ("virtual_router.authentication.keys", &virtual_router::HMAC_KEY),
+    ("virtual_router.announce", &virtual_router::ANNOUNCE),
+    ("sync_group", &virtual_router::SYNC_GROUP),
     ("proxy", &proxy::PROXY),
     ("upstream", &proxy::upstream::UPSTREAM),
     ("upstream.hash", &proxy::upstream::HASH),
@@ -78,6 +97,8 @@ pub(super) struct Config {
     pub dataplane: Option<Dataplane>,
     pub addresses: Vec<Address>,
     pub services: Vec<Service>,
+    pub virtual_routers: Vec<VirtualRouter>,
+    pub sync_groups: Vec<SyncGroup>,
     pub proxy: Option<Proxy>,
     pub upstreams: Vec<Upstream>,
     pub listeners: Vec<Listener>,
@@ -105,6 +126,12 @@ impl Config {
             dataplane: root.section("dataplane", &dataplane::DATAPLANE).map(|s| Dataplane::read(&s)),
             addresses: root.sections("address", &ADDRESS).iter().map(Address::read).collect(),
             services: root.sections("service", &service::SERVICE).iter().map(Service::read).collect(),
+            virtual_routers: root
+                .sections("virtual_router", &virtual_router::VIRTUAL_ROUTER)
+                .iter()
+                .map(VirtualRouter::read)
+                .collect(),
+            sync_groups: root.sections("sync_group", &virtual_router::SYNC_GROUP).iter().map(SyncGroup::read).collect(),
             proxy: root.section("proxy", &proxy::PROXY).map(|s| Proxy::read(&s)),
             upstreams: root.sections("upstream", &proxy::upstream::UPSTREAM).iter().map(Upstream::read).collect(),
             listeners: root.sections("listener", &proxy::listener::LISTENER).iter().map(Listener::read).collect(),

@@ -5,6 +5,7 @@ mod admin;
 mod dataplane;
 mod proxy;
 mod service;
+mod virtual_router;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,7 +14,7 @@ use std::net::IpAddr;
 
 use super::environment::Environment;
 use super::error::{Advice, ConfigWarning, Findings, Place, Problem};
-use super::model::{Control, HeldAddress, Log, Model, Node};
+use super::model::{Control, HeldAddress, Log, Model, Node, VirtualRouters};
 use super::raw;
 use super::reader::{At, Field};
 
@@ -34,8 +35,9 @@ pub(super) fn model(raw: raw::Config, environment: &Environment, findings: &Find
     if let Some(admin) = admin {
         places.extend(admin::admin(&admin, &services, proxy.config(), findings));
     }
-    let unassigned = unassigned(&places, &addresses, findings);
-    (Model { node, control, dataplane, addresses, services, proxy }, unassigned)
+    let virtual_routers = virtual_router::virtual_routers(raw.virtual_routers, raw.sync_groups, &addresses, findings);
+    let unassigned = unassigned(&places, &addresses, &virtual_routers, findings);
+    (Model { node, control, dataplane, addresses, services, virtual_routers, proxy }, unassigned)
 }
 
 fn control(raw: Option<raw::Control>) -> Control {
@@ -61,8 +63,14 @@ fn addresses(raw: Vec<raw::Address>, findings: &Findings) -> Vec<HeldAddress> {
     addresses
 }
 
-fn unassigned(services: &[At<IpAddr>], addresses: &[HeldAddress], findings: &Findings) -> Vec<ConfigWarning> {
-    let held = |ip: IpAddr| ip.is_loopback() || addresses.iter().any(|a| a.prefix().address() == ip);
+fn unassigned(
+    services: &[At<IpAddr>],
+    addresses: &[HeldAddress],
+    routers: &VirtualRouters,
+    findings: &Findings,
+) -> Vec<ConfigWarning> {
+    let held =
+        |ip: IpAddr| ip.is_loopback() || addresses.iter().any(|a| a.prefix().address() == ip) || routers.hold(ip);
     let foreign = services.iter().filter(|at| !held(at.value));
     foreign.map(|at| findings.conditional(&at.place, Advice::NotHeld(at.value))).collect()
 }

@@ -1,0 +1,60 @@
+//! What the virtual routers are to be, as the thread wants it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headgate_vrrp::Router;
+use headgate_vrrp::router::Family;
+
+use crate::config::model::Prefix;
+
+/// All virtual routers of the node.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    pub instances: Vec<Instance>,
+    /// Sync groups: their names and the indexes of their members.
+    pub groups: Vec<(Arc<str>, Vec<usize>)>,
+}
+
+/// A virtual router and what the protocol does not need to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    pub router: Arc<Router>,
+    /// The addresses the master holds: those of the adverts and others.
+    pub addresses: Vec<Prefix>,
+    /// Of our adverts; else an address of the interface.
+    pub source: Option<IpAddr>,
+    pub announcing: Announcing,
+}
+
+/// How a new master tells switches and hosts about its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcing {
+    /// Frames for each address, at once and again after the delay.
+    pub repeat: u32,
+    /// Zero: not again.
+    pub delay: Duration,
+    /// Again and again, once for each address; zero for never.
+    pub refresh: Duration,
+}
+
+/// Tells virtual routers apart, whatever they are called.
+pub type Key = (String, Family, u8);
+
+impl Instance {
+    pub fn key(&self) -> Key {
+        (self.router.interface.clone(), self.router.family, self.router.id)
+    }
+}
+
+impl Setup {
+    pub fn routers(&self) -> Vec<Arc<Router>> {
+        self.instances.iter().map(|instance| Arc::clone(&instance.router)).collect()
+    }
+
+    /// Whether this is an address of a virtual router.
+    pub fn is_virtual(&self, address: IpAddr) -> bool {
+        self.instances.iter().any(|instance| instance.addresses.iter().any(|prefix| prefix.address() == address))
+    }
+}

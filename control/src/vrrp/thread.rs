@@ -1,0 +1,392 @@
+//! The thread that takes part in elections. It has real-time priority where that is permitted, and waits for nothing but packets, its timers
+//! and the control thread.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use headgate_vrrp::hmac::{Marks, Numbers};
+use headgate_vrrp::node::Actions;
+use headgate_vrrp::reason::Warning;
+use headgate_vrrp::receive::{Here, find, receive};
+use headgate_vrrp::router::{Family, Micros, Peers};
+use headgate_vrrp::{Action, Node, State, announce};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use tokio::sync::mpsc;
+
+use super::hold::{self, Holder};
+use super::place::Place;
+use super::report::{Counters, report};
+use super::setup::{Key, Setup};
+use super::socket::{AdvertSocket, LARGEST};
+use super::tell::{self, Teller};
+use super::{Command, Event, send, unix};
+use crate::netlink::NetState;
+
+/// Above everything ordinary, below the kernel's own threads.
+const REALTIME: u8 = 50;
+/// Packets that are taken from a socket before the timers are looked at. All that have come count before a timer does: a thread that was
+/// late must not take its own lateness for the master's.
+const BURST: usize = 1024;
+
+/// The way to the thread.
+#[derive(Debug)]
+pub struct Commands {
+    sender: Sender<Command>,
+    waker: Arc<EventFd>,
+}
+
+impl Commands {
+    pub fn send(&self, command: Command) {
+        // It has ended; whoever waits for an answer gets none.
+        if self.sender.send(command).is_ok() {
+            let _ = self.waker.write(1);
+        }
+    }
+}
+
+/// What there is to know of a virtual router besides its machine.
+#[derive(Debug, Default)]
+pub struct Company {
+    pub place: Place,
+    pub counters: Counters,
+    pub marks: Marks,
+    pub numbers: Numbers,
+    /// What was odd about the last advert, so that it is told once.
+    odd: Vec<Warning>,
+    /// The last trouble with sending.
+    trouble: Option<io::ErrorKind>,
+}
+
+pub struct Thread {
+    pub(super) setup: Arc<Setup>,
+    pub(super) node: Node,
+    /// As the instances of the setup.
+    pub(super) company: Vec<Company>,
+    pub(super) sockets: BTreeMap<(String, Family), AdvertSocket>,
+    network: Arc<NetState>,
+    begun: Instant,
+    commands: Receiver<Command>,
+    waker: Arc<EventFd>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+    holder: Holder,
+    teller: Teller,
+}
+
+impl Thread {
+    pub fn start(
+        events: mpsc::UnboundedSender<Event>,
+        holder: Holder,
+        teller: Teller,
+    ) -> Result<(Commands, JoinHandle<()>)> {
+        let (sender, commands) = unbounded();
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let waker = Arc::new(EventFd::from_value_and_flags(0, flags).context("eventfd")?);
+        let mut thread = Self {
+            setup: Arc::default(),
+            node: Node::default(),
+            company: Vec::new(),
+            sockets: BTreeMap::new(),
+            network: Arc::default(),
+            begun: Instant::now(),
+            commands,
+            waker: Arc::clone(&waker),
+            events,
+            holder,
+            teller,
+        };
+        let handle = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
+            if let Err(error) = headgate_xsk::realtime::prioritise(REALTIME) {
+                thread.trouble("", format!("no real-time priority, other work may delay adverts: {error}"));
+            }
+            if let Err(error) = headgate_xsk::realtime::lock_memory() {
+                thread.trouble("", format!("memory cannot be locked, swapping may delay adverts: {error}"));
+            }
+            thread.run();
+        })?;
+        Ok((Commands { sender, waker }, handle))
+    }
+
+    fn now(&self) -> Micros {
+        self.begun.elapsed().as_micros() as Micros
+    }
+
+    fn run(&mut self) {
+        let mut buffer = [0; LARGEST];
+        loop {
+            self.wait();
+            self.receive(&mut buffer);
+            let (now, mut out) = (self.now(), Vec::new());
+            self.node.on_timer(now, &mut out);
+            self.carry_out(out);
+            let _ = self.waker.read();
+            while let Ok(command) = self.commands.try_recv() {
+                match command {
+                    Command::Configure(setup) => self.configure(setup),
+                    Command::Network(network) => self.network_changed(network),
+                    Command::Report(answer) => drop(answer.send(self.report())),
+                    Command::Stop => return self.stop(),
+                }
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let left = self.node.next_deadline().map(|at| at.saturating_sub(self.now()));
+        let timeout = left.map(|left| TimeSpec::microseconds(left.try_into().unwrap_or(i64::MAX)));
+        let sockets = self.sockets.values().map(AdvertSocket::fd).chain([self.waker.as_fd()]);
+        let mut fds: Vec<PollFd<'_>> = sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // An interruption is as good as the end of the wait: all is looked at again.
+        let _ = ppoll(&mut fds, timeout, None);
+    }
+
+    fn receive(&mut self, buffer: &mut [u8; LARGEST]) {
+        let keys: Vec<(String, Family)> = self.sockets.keys().cloned().collect();
+        for key in keys {
+            for _ in 0..BURST {
+                let Some(socket) = self.sockets.get(&key) else { break };
+                let datagram = match socket.receive(buffer) {
+                    Ok(Some(Ok(datagram))) => datagram,
+                    // What the kernel lets through is VRRP.
+                    Ok(Some(Err(_))) => continue,
+                    Ok(None) | Err(_) => break,
+                };
+                let here = |index: &usize| {
+                    let router = &self.setup.instances[*index].router;
+                    router.interface == key.0 && router.family == key.1
+                };
+                let candidates: Vec<usize> = (0..self.setup.instances.len()).filter(here).collect();
+                let routers = candidates.iter().map(|index| &*self.setup.instances[*index].router);
+                // Others may use other numbers on the same wire.
+                let Ok(found) = find(routers, &datagram) else { continue };
+                let index = candidates[found];
+                let machine = self.node.machine(index);
+                let company = &mut self.company[index];
+                let here = Here {
+                    running: matches!(machine.state(), State::Backup | State::Master),
+                    addresses: &company.place.addresses,
+                    now_unix: unix().as_secs(),
+                };
+                let router = Arc::clone(machine.router());
+                let received = match receive(&router, here, &mut company.marks, &datagram) {
+                    Ok(received) => received,
+                    Err(reason) => {
+                        company.counters.discard(reason);
+                        continue;
+                    }
+                };
+                company.counters.received += 1;
+                company.counters.message_only += u64::from(received.message_only);
+                received.warnings.iter().for_each(|warning| company.counters.warn(*warning));
+                if company.odd != received.warnings {
+                    company.odd.clone_from(&received.warnings);
+                    let names: Vec<&str> = company.odd.iter().map(|warning| warning.name()).collect();
+                    if !names.is_empty() {
+                        let what = format!("adverts of {}: {}", received.source, names.join(", "));
+                        let _ = self.events.send(Event::Odd { router: router.name.clone(), what });
+                    }
+                }
+                let (now, mut out, primary) = (self.now(), Vec::new(), self.company[index].place.primary);
+                self.node.on_advert(index, now, &received, primary, &mut out);
+                self.carry_out(out);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, actions: Actions) {
+        for (index, action) in actions {
+            match action {
+                Action::SendAdvert { priority } => self.send(index, priority),
+                Action::Hold(hold) => self.hold(index, hold),
+                Action::Announce => self.announce(index),
+                Action::WantsMaster => {}
+                Action::Became { from, to, cause } => {
+                    let counters = &mut self.company[index].counters;
+                    counters.transitions += 1;
+                    counters.last_transition = Some(unix().as_secs());
+                    counters.reason = cause.to_string();
+                    let _ = self.events.send(Event::Became {
+                        router: self.setup.instances[index].router.name.clone(),
+                        from: from.name(),
+                        to: to.name(),
+                        cause: cause.to_string(),
+                        priority: self.node.machine(index).priority(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, index: usize, priority: u8) {
+        let (instance, company) = (&self.setup.instances[index], &mut self.company[index]);
+        let key = (instance.router.interface.clone(), instance.router.family);
+        let (Some(socket), Some(source)) = (self.sockets.get(&key), company.place.primary) else { return };
+        match send::adverts(&instance.router, priority, source, socket, &mut company.numbers) {
+            Ok(()) => {
+                company.counters.sent += 1;
+                company.trouble = None;
+            }
+            Err(error) => {
+                if company.trouble.replace(error.kind()) != Some(error.kind()) {
+                    let name = instance.router.name.clone();
+                    self.trouble(&name, format!("cannot send adverts: {error}"));
+                }
+            }
+        }
+    }
+
+    fn hold(&self, index: usize, hold: bool) {
+        let instance = &self.setup.instances[index];
+        let _ = self.holder.send(hold::Job {
+            key: instance.key(),
+            router: instance.router.name.clone(),
+            ifindex: self.company[index].place.ifindex,
+            addresses: instance.addresses.clone(),
+            hold,
+        });
+        if !hold {
+            let _ = self.teller.send(tell::Job::Quiet(instance.key()));
+        }
+    }
+
+    fn announce(&self, index: usize) {
+        let (instance, place) = (&self.setup.instances[index], &self.company[index].place);
+        let Some(mac) = place.mac else { return };
+        let path = format!("/proc/sys/net/ipv6/conf/{}/forwarding", instance.router.interface);
+        let routes = std::fs::read_to_string(path).is_ok_and(|text| text.trim() != "0");
+        let _ = self.teller.send(tell::Job::Announce {
+            key: instance.key(),
+            router: instance.router.name.clone(),
+            ifindex: place.ifindex,
+            frames: instance.addresses.iter().map(|prefix| announce::frame(prefix.address(), mac, routes)).collect(),
+            announcing: instance.announcing,
+        });
+    }
+
+    /// Goes over to other virtual routers; those that are in both go on.
+    fn configure(&mut self, setup: Arc<Setup>) {
+        let kept: Vec<Key> = setup.instances.iter().map(super::Instance::key).collect();
+        let mut out = Vec::new();
+        for (index, instance) in self.setup.instances.iter().enumerate() {
+            let version = instance.router.version;
+            let stays = |new: &super::Instance| new.key() == instance.key() && new.router.version == version;
+            if !setup.instances.iter().any(stays) {
+                self.node.stop_one(index, &mut out);
+            }
+        }
+        self.carry_out(out);
+        let mut known: BTreeMap<Key, Company> =
+            self.setup.instances.iter().map(super::Instance::key).zip(std::mem::take(&mut self.company)).collect();
+        let old = std::mem::take(&mut self.node);
+        self.company = kept.iter().map(|key| known.remove(key).unwrap_or_default()).collect();
+        self.setup = setup;
+        self.node = Node::new(&self.setup.routers(), &self.setup.groups);
+        let (now, mut out) = (self.now(), Vec::new());
+        self.node.inherit(old, now, &mut out);
+        self.look_around();
+        self.carry_out(out);
+        let mut out = Vec::new();
+        self.node.start(now, &mut out);
+        self.release_strays();
+        self.carry_out(out);
+    }
+
+    /// Addresses that a predecessor left behind would answer beside the master's.
+    fn release_strays(&self) {
+        for (index, instance) in self.setup.instances.iter().enumerate() {
+            let place = &self.company[index].place;
+            let stray = instance.addresses.iter().any(|prefix| place.addresses.contains(&prefix.address()));
+            if stray && self.node.machine(index).state() != State::Master {
+                self.hold(index, false);
+            }
+        }
+    }
+
+    fn network_changed(&mut self, network: Arc<NetState>) {
+        self.network = network;
+        self.look_around();
+    }
+
+    /// Finds interfaces, addresses and faults anew.
+    fn look_around(&mut self) {
+        let (now, mut out) = (self.now(), Vec::new());
+        for index in 0..self.setup.instances.len() {
+            let instance = &self.setup.instances[index];
+            let place = Place::find(instance, &self.setup, &self.network);
+            let before = std::mem::replace(&mut self.company[index].place, place);
+            let place = &self.company[index].place;
+            if *place == before {
+                continue;
+            }
+            let lost = instance.addresses.iter().any(|prefix| {
+                before.addresses.contains(&prefix.address()) && !place.addresses.contains(&prefix.address())
+            });
+            let fault = place.fault.clone();
+            if place.ifindex != 0 {
+                self.open_socket(index);
+            }
+            self.node.set_fault(index, now, fault, &mut out);
+            if lost && self.node.machine(index).state() == State::Master {
+                let name = self.setup.instances[index].router.name.clone();
+                self.trouble(&name, "somebody took an address away, it is put back".to_owned());
+                self.hold(index, true);
+                self.announce(index);
+            }
+        }
+        self.carry_out(out);
+    }
+
+    fn open_socket(&mut self, index: usize) {
+        let (router, ifindex) = (&self.setup.instances[index].router, self.company[index].place.ifindex);
+        let key = (router.interface.clone(), router.family);
+        if self.sockets.get(&key).is_none_or(|socket| socket.ifindex() != ifindex) {
+            self.sockets.remove(&key);
+        }
+        let opened = match self.sockets.remove(&key) {
+            Some(socket) => Ok(socket),
+            None => AdvertSocket::open(&router.interface, ifindex, router.family),
+        };
+        let joined = opened.and_then(|mut socket| {
+            if let Peers::Multicast(group) = router.peers {
+                socket.join(group)?;
+            }
+            Ok(socket)
+        });
+        match joined {
+            Ok(socket) => drop(self.sockets.insert(key, socket)),
+            Err(error) => {
+                let (name, interface) = (router.name.clone(), router.interface.clone());
+                self.trouble(&name, format!("cannot listen to adverts on {interface}: {error}"));
+            }
+        }
+    }
+
+    fn report(&self) -> Vec<headgate_api::VirtualRouter> {
+        let group = |index| self.setup.groups.iter().find(|(_, members)| members.contains(&index));
+        let instances = self.setup.instances.iter().enumerate();
+        instances
+            .map(|(index, instance)| {
+                let (company, machine) = (&self.company[index], self.node.machine(index));
+                let group = group(index).map(|(name, _)| &**name);
+                report(instance, group, machine, &company.counters, company.place.primary)
+            })
+            .collect()
+    }
+
+    fn stop(&mut self) {
+        let mut out = Vec::new();
+        self.node.stop(&mut out);
+        self.carry_out(out);
+    }
+
+    fn trouble(&self, router: &str, what: String) {
+        let _ = self.events.send(Event::Trouble { router: router.to_owned(), what });
+    }
+}
