@@ -13,6 +13,7 @@ mod answers;
 mod chain;
 mod dataplane;
 mod interfaces;
+mod neighbours;
 mod notify;
 mod proxy;
 mod rates;
@@ -20,6 +21,8 @@ pub mod registry;
 mod reload;
 mod signals;
 mod stop;
+mod tracking;
+mod virtual_routers;
 
 pub(crate) use answers::rfc3339;
 
@@ -51,6 +54,8 @@ use proxy::Proxy;
 use rates::Rates;
 use registry::Registry;
 use signals::{Order, Signals};
+use tracking::{Finding, Tracking};
+use virtual_routers::Notifier;
 
 /// Timers of the daemon: old snapshots, removed servers, rates.
 const TICK: Duration = Duration::from_millis(100);
@@ -116,6 +121,8 @@ struct Daemon {
     requests: Option<mpsc::UnboundedReceiver<Resolve>>,
     proxy: Proxy,
     vrrp: Vrrp,
+    tracking: Tracking,
+    notifier: Notifier,
     state: watch::Receiver<Arc<NetState>>,
     commands: Commands,
     held: Held,
@@ -137,6 +144,7 @@ enum Event {
     Names,
     /// A virtual router has changed its state, or has trouble.
     Vrrp(vrrp::Event),
+    Tracked(Finding),
     Tick,
 }
 
@@ -163,6 +171,8 @@ impl Daemon {
             requests: None,
             proxy: Proxy::default(),
             vrrp: Vrrp::default(),
+            tracking: Tracking::default(),
+            notifier: Notifier::start(),
             state,
             commands,
             held: Held::default(),
@@ -240,7 +250,8 @@ impl Daemon {
                 // Who is stopping opens nothing any more.
                 Event::Names if self.draining.is_some() => {}
                 Event::Names => self.proxy.follow_names(),
-                Event::Vrrp(event) => log_vrrp(&event),
+                Event::Vrrp(event) => self.virtual_router_event(&event),
+                Event::Tracked((router, track, verdict)) => self.vrrp.judge(router, track, verdict),
                 Event::Tick => self.tick().await?,
             }
             if self.is_drained() {
@@ -263,6 +274,7 @@ impl Daemon {
             Ok(()) = self.state.changed() => Event::Network,
             Some(wanted) = requests => Event::Resolve(wanted),
             event = self.vrrp.next_event() => Event::Vrrp(event),
+            finding = self.tracking.next() => Event::Tracked(finding),
             () = self.proxy.renamed() => Event::Names,
             _ = tick.tick() => Event::Tick,
             // Last: whoever reaches the endpoint can ask without end, and must not keep the daemon from its work.
@@ -284,7 +296,9 @@ impl Daemon {
         self.publish()?;
         // Last: a node that is not ready to work must not become master.
         let state = Arc::clone(&self.state.borrow());
-        self.vrrp.apply(self.model.virtual_routers().setup(), &state)
+        self.vrrp.apply(self.model.virtual_routers().setup(), &state)?;
+        self.tracking.apply(self.model.virtual_routers().instances());
+        Ok(())
     }
 
     /// Compiles and publishes what is wanted and what is there.
@@ -313,17 +327,6 @@ impl Daemon {
         self.publish_or_log();
     }
 
-    async fn resolve(&mut self, wanted: Resolve) {
-        let Some(device) = self.dataplane.as_ref().and_then(|dataplane| dataplane.served().get(wanted.device.index()))
-        else {
-            return;
-        };
-        tracing::debug!(interface = %device.name, address = %wanted.address, "asking for a neighbour");
-        if let Err(error) = self.commands.resolve(device.ifindex, wanted.address).await {
-            tracing::debug!(interface = %device.name, address = %wanted.address, %error, "cannot ask for a neighbour");
-        }
-    }
-
     async fn tick(&mut self) -> Result<()> {
         self.ticks = self.ticks.wrapping_add(1);
         if self.registry.prune() {
@@ -336,6 +339,7 @@ impl Daemon {
         if self.ticks.is_multiple_of(TAKE_BACK_EVERY) {
             self.take_interfaces_back();
         }
+        self.judge_own();
         anyhow::ensure!(!self.proxy.has_failed(), "a worker thread of the proxy ended unexpectedly");
         anyhow::ensure!(!self.vrrp.has_failed(), "a thread of the virtual routers ended unexpectedly");
         let Some(dataplane) = &mut self.dataplane else {
@@ -356,41 +360,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// Has the kernel look after the next hops of all servers, known or not, before a packet needs them.
-    async fn confirm_neighbours(&self) {
-        let Some(dataplane) = &self.dataplane else {
-            return;
-        };
-        let snapshot = dataplane.shared().snapshot.load();
-        let state = Arc::clone(&self.state.borrow());
-        for (device, address) in snapshot.server_neighbours() {
-            let Some(served) = dataplane.served().get(device.index()) else { continue };
-            let known =
-                state.neighbours.get(&(served.ifindex, address)).is_some_and(|known| known.usable_mac().is_some());
-            let asked = if known {
-                self.commands.confirm(&state, served.ifindex, address).await.map(|_| ())
-            } else {
-                self.commands.resolve(served.ifindex, address).await
-            };
-            if let Err(error) = asked {
-                tracing::debug!(interface = %served.name, %address, %error, "cannot confirm a neighbour");
-            }
-        }
-    }
-
     fn unheld(&self, loaded: &Loaded) -> Vec<config::ConfigWarning> {
         loaded.unheld(&self.state.borrow().local_addresses())
-    }
-}
-
-fn log_vrrp(event: &vrrp::Event) {
-    match event {
-        vrrp::Event::Became { router, from, to, cause, priority } => {
-            tracing::info!(virtual_router = router, from, to, priority, "virtual router is {to}: {cause}");
-        }
-        vrrp::Event::Trouble { router, what } if router.is_empty() => tracing::warn!("virtual routers: {what}"),
-        vrrp::Event::Trouble { router, what } => tracing::error!(virtual_router = router, "{what}"),
-        vrrp::Event::Odd { router, what } => tracing::warn!(virtual_router = router, "{what}"),
     }
 }
 

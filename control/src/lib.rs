@@ -8,6 +8,7 @@
 //! * [`health`]: whether servers work
 //! * [`names`]: the addresses of host names
 //! * [`vrrp`]: virtual routers
+//! * [`program`]: scripts that are run
 //! * [`admin`]: metrics, health and the status page over HTTP
 //! * [`daemon`]: what `headgate run` runs
 //! * [`logging`]: where messages go
@@ -23,5 +24,6 @@ pub mod health;
 pub mod logging;
 pub mod names;
 pub mod netlink;
+pub mod program;
 pub mod socket;
 pub mod vrrp;

@@ -17,6 +17,7 @@ mod setup;
 mod socket;
 mod tell;
 mod thread;
+pub mod track;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -25,16 +26,22 @@ use anyhow::{Context, Result};
 use headgate_api as api;
 use tokio::sync::{mpsc, oneshot};
 
-pub use setup::{Announcing, Instance, Setup};
+pub use setup::{Announcing, Instance, Notify, Setup};
 
 use crate::netlink::NetState;
 use thread::{Commands, Thread};
+use track::Verdict;
 
 /// What the thread is told.
 #[derive(Debug)]
 enum Command {
     Configure(Arc<Setup>),
     Network(Arc<NetState>),
+    Judge {
+        router: String,
+        track: usize,
+        verdict: Verdict,
+    },
     Report(oneshot::Sender<Vec<api::VirtualRouter>>),
     /// Leaves in order.
     Stop,
@@ -96,6 +103,13 @@ impl Vrrp {
         }
     }
 
+    /// Something that a router tracks, by its place in the list, has been looked at.
+    pub fn judge(&self, router: String, track: usize, verdict: Verdict) {
+        if let Some(running) = &self.0 {
+            running.commands.send(Command::Judge { router, track, verdict });
+        }
+    }
+
     /// Never, without virtual routers.
     pub async fn next_event(&mut self) -> Event {
         match &mut self.0 {
@@ -119,9 +133,9 @@ impl Vrrp {
         self.0.as_ref().is_some_and(|running| running.threads.iter().any(JoinHandle::is_finished))
     }
 
-    /// Leaves in order: one advert of priority 0, then the addresses go.
-    pub async fn stop(&mut self) {
-        let Some(running) = self.0.take() else { return };
+    /// Leaves in order: one advert of priority 0, then the addresses go. What has happened meanwhile.
+    pub async fn stop(&mut self) -> Vec<Event> {
+        let Some(mut running) = self.0.take() else { return Vec::new() };
         running.commands.send(Command::Stop);
         drop(running.commands);
         // They end one after the other, each when the one before has let go of it.
@@ -129,6 +143,7 @@ impl Vrrp {
         if ended.await.is_err() {
             tracing::error!("the virtual routers did not end in order");
         }
+        std::iter::from_fn(|| running.events.try_recv().ok()).collect()
     }
 }
 

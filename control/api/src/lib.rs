@@ -38,7 +38,7 @@ pub use upstream::{
     CheckState, Latency, ServerCheck, Upstream, UpstreamName, UpstreamQueue, UpstreamServer, UpstreamServerReport,
     UpstreamState, Upstreams,
 };
-pub use vrrp::{VirtualRouter, Vrrp, VrrpState};
+pub use vrrp::{TrackState, VirtualRouter, Vrrp, VrrpState, VrrpTrack};
 
 /// Version of the shapes in this crate. It changes only when a reader of the old shape would misread the new one.
 pub const VERSION: u32 = 1;

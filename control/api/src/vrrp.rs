@@ -50,6 +50,9 @@ pub struct VirtualRouter {
     /// What has failed, while it is in FAULT.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// What it tracks, in the order of the configuration.
+    #[serde(default)]
+    pub tracks: Vec<VrrpTrack>,
     pub adverts_sent: u64,
     /// Those that counted.
     pub adverts_received: u64,
@@ -61,6 +64,31 @@ pub struct VirtualRouter {
     /// Adverts with the checksum of RFC 9568 (over the message alone).
     #[serde(default)]
     pub message_only_checksums: u64,
+}
+
+/// Something that is tracked, and what it does to the priority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VrrpTrack {
+    /// `script /etc/check.sh`, `interface eth1`.
+    pub what: String,
+    pub state: TrackState,
+    /// Why it fails; of a file, the number in it.
+    pub detail: String,
+    pub weight: i32,
+    /// What it adds to the priority now.
+    pub priority: i32,
+    /// It keeps the router in FAULT.
+    pub fault: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TrackState {
+    /// It has not been looked at yet, and nothing is held against it.
+    Unknown,
+    Good,
+    Failing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Request, Response, VirtualRouter, Vrrp, VrrpState};
+use headgate_api::{Request, Response, TrackState, VirtualRouter, Vrrp, VrrpState, VrrpTrack};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -56,6 +56,9 @@ impl fmt::Display for Report {
         for router in routers {
             let since = router.last_transition.as_ref().map_or_else(String::new, |at| format!(" since {at}"));
             writeln!(f, "{}: {}{since}: {}", router.name, router.state, router.reason)?;
+            for track in &router.tracks {
+                writeln!(f, "{}: {}", router.name, About(track))?;
+            }
             for (what, counts) in [("thrown away", &router.discarded), ("odd", &router.warnings)] {
                 if !counts.is_empty() {
                     writeln!(f, "{}: adverts {what}: {}", router.name, listed(counts))?;
@@ -63,6 +66,29 @@ impl fmt::Display for Report {
             }
         }
         Ok(())
+    }
+}
+
+/// `script /etc/check.sh: failing: exit status: 1 (priority -20)`
+struct About<'a>(&'a VrrpTrack);
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let track = self.0;
+        let state = match track.state {
+            TrackState::Good => "good",
+            TrackState::Failing => "failing",
+            _ => "not known yet",
+        };
+        write!(f, "{}: {state}", track.what)?;
+        if !track.detail.is_empty() {
+            write!(f, ": {}", track.detail)?;
+        }
+        match (track.fault, track.priority) {
+            (true, _) => f.write_str(" (fault)"),
+            (false, 0) => Ok(()),
+            (false, priority) => write!(f, " (priority {priority:+})"),
+        }
     }
 }
 

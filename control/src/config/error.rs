@@ -145,12 +145,10 @@ pub enum Problem {
     TakenByService { address: SocketAddr, service: String },
     #[error("{address} is also an address of listener {listener}: choose another port or address")]
     TakenByListener { address: SocketAddr, listener: String },
-    #[error("there is no upstream {name}{}", listed(.known))]
-    NoSuchUpstream { name: String, known: String },
     #[error("{0}")]
     VirtualRouter(&'static str),
-    #[error("there is no virtual router {name}{}", listed(.known))]
-    NoSuchVirtualRouter { name: String, known: String },
+    #[error("there is no {word} {name}{}", listed(.known))]
+    NothingOfThatName { word: &'static str, name: String, known: String },
     #[error("a route needs one of upstream, respond, redirect and root")]
     RouteWays,
     #[error("only for a listener with protocol = \"http\"")]

@@ -47,6 +47,11 @@ impl<T> Field<T> {
         if let Self::Absent(_) = self { base.clone() } else { self }
     }
 
+    /// Where it is, when it is in the file and right.
+    pub fn place(&self) -> Option<&Place> {
+        if let Self::Set(at) = self { Some(&at.place) } else { None }
+    }
+
     /// Notes an error when the key is absent.
     pub fn required(self, expected: &'static str, findings: &Findings) -> Option<At<T>> {
         if let Self::Absent(place) = &self {
@@ -211,11 +216,20 @@ impl<'a, 'i> Value<'a, 'i> {
         parse(text).map_or_else(refuse, Some)
     }
 
+    /// As [`Self::parse`], of what has been read already.
+    pub fn check<T, U>(
+        &self,
+        expected: &'static str,
+        read: T,
+        check: impl FnOnce(T) -> Result<U, &'static str>,
+    ) -> Option<U> {
+        let refuse = |reason| self.refuse(Problem::Malformed { value: "the value".to_owned(), expected, reason });
+        check(read).map_or_else(refuse, Some)
+    }
+
     /// As [`Self::parse`], of what must not show up in a log.
     pub fn secret<T>(&self, expected: &'static str, parse: impl FnOnce(&str) -> Result<T, &'static str>) -> Option<T> {
-        let text = self.string(expected)?;
-        let refuse = |reason| self.refuse(Problem::Malformed { value: "the value".to_owned(), expected, reason });
-        parse(text).map_or_else(refuse, Some)
+        self.check(expected, self.string(expected)?, parse)
     }
 
     pub fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {

@@ -75,9 +75,13 @@ fn the_reference_shows_the_defaults_of_services() {
 #[test]
 fn the_reference_shows_the_defaults_of_virtual_routers() {
     let minimal = "[[virtual_router]]\nname = \"VI_1\"\ninterface = \"eth0\"\nid = 51\naddresses = [\"192.0.2.100/24\"]\n\
-                   source = \"192.0.2.1\"\n";
-    let full = good(&reference_without_files()).model;
-    assert_eq!(full.virtual_routers().instances()[0], good(minimal).model.virtual_routers().instances()[0]);
+                   source = \"192.0.2.1\"\n[[virtual_router.track]]\nscript = \"/etc/headgate/check.sh -v\"\nuser = \"nobody\"\n";
+    let full = good(&reference_without_files()).model.virtual_routers().instances()[0].clone();
+    let minimal = good(minimal).model.virtual_routers().instances()[0].clone();
+    assert_eq!(full.tracks[0], minimal.tracks[0]);
+    assert_eq!(full.tracks.len(), 6);
+    let (tracks, notify) = (minimal.tracks.clone(), minimal.notify.clone());
+    assert_eq!(crate::vrrp::Instance { tracks, notify, ..full }, minimal);
 }
 
 #[test]

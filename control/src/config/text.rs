@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use headgate_l7::config::{Host, Path, Pattern, Rewrite, Template};
@@ -292,6 +293,14 @@ pub(super) fn interface(text: &str) -> Result<String, &'static str> {
             Err("'/', ':' and spaces are not allowed")
         }
         _ => Ok(text.to_owned()),
+    }
+}
+
+pub(super) fn absolute(text: &str) -> Result<PathBuf, &'static str> {
+    match text {
+        _ if !text.starts_with('/') => Err("it must be absolute"),
+        _ if text.contains('\0') => Err("it contains a zero byte"),
+        _ => Ok(PathBuf::from(text)),
     }
 }
 

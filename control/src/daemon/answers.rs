@@ -78,6 +78,11 @@ impl Daemon {
         }
     }
 
+    pub(super) fn service_is_up(&self, name: &str) -> bool {
+        let servers = self.registry.service(name).map(|service| &service.servers);
+        servers.is_some_and(|servers| servers.iter().any(|server| self.takes_connections(server)))
+    }
+
     fn takes_connections(&self, server: &Server) -> bool {
         server.effective_weight() > 0 && !self.registry.slab().overloaded(server.id)
     }

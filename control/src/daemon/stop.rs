@@ -37,7 +37,10 @@ impl Daemon {
             notify("STOPPING=1");
         }
         // First of all: the peer takes over while the rest ends here.
-        self.vrrp.stop().await;
+        let events = self.vrrp.stop().await;
+        for event in &events {
+            self.virtual_router_event(event);
+        }
         self.held.release(&self.commands).await;
         self.proxy.stop();
         if let Some(dataplane) = self.dataplane.take() {
@@ -46,6 +49,7 @@ impl Daemon {
                 tracing::error!(lost, "frames were not accounted for");
             }
         }
+        self.notifier.finish().await;
         tracing::info!("headgate stopped");
     }
 }

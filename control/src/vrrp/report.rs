@@ -1,13 +1,14 @@
 //! What is told of a virtual router.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use headgate_api as api;
 use headgate_vrrp::reason::{Reason, Warning};
 use headgate_vrrp::{Machine, State};
 
 use super::setup::Instance;
+use super::thread::Company;
+use super::track::{Track, Verdict, Weighed};
 use crate::daemon::rfc3339;
 
 /// Since the router was configured.
@@ -34,14 +35,8 @@ impl Counters {
     }
 }
 
-pub fn report(
-    instance: &Instance,
-    group: Option<&str>,
-    machine: &Machine,
-    counters: &Counters,
-    primary: Option<IpAddr>,
-) -> api::VirtualRouter {
-    let router = &instance.router;
+pub fn report(instance: &Instance, group: Option<&str>, machine: &Machine, company: &Company) -> api::VirtualRouter {
+    let (router, counters, primary) = (&instance.router, &company.counters, company.place.primary);
     api::VirtualRouter {
         name: router.name.clone(),
         id: router.id,
@@ -59,12 +54,32 @@ pub fn report(
         last_transition: counters.last_transition.map(rfc3339),
         reason: counters.reason.clone(),
         fault: machine.fault().map(ToString::to_string),
+        tracks: instance
+            .tracks
+            .iter()
+            .zip(&company.verdicts)
+            .map(|(track, verdict)| tracked(track, verdict.as_ref()))
+            .collect(),
         adverts_sent: counters.sent,
         adverts_received: counters.received,
         discarded: counters.discarded.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
         warnings: counters.warnings.iter().map(|(warning, count)| (warning.to_string(), *count)).collect(),
         message_only_checksums: counters.message_only,
     }
+}
+
+fn tracked(track: &Track, verdict: Option<&Verdict>) -> api::VrrpTrack {
+    let (state, detail) = match verdict {
+        None => (api::TrackState::Unknown, String::new()),
+        Some(Verdict::Good) => (api::TrackState::Good, String::new()),
+        Some(Verdict::Bad(why)) => (api::TrackState::Failing, why.to_string()),
+        Some(Verdict::Number(number)) => (api::TrackState::Good, number.to_string()),
+    };
+    let (priority, fault) = match track.weigh(verdict) {
+        Weighed::Priority(priority) => (priority, false),
+        Weighed::Fault(_) => (0, true),
+    };
+    api::VrrpTrack { what: track.to_string(), state, detail, weight: track.weight, priority, fault }
 }
 
 fn state(state: State) -> api::VrrpState {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use headgate_vrrp::Router;
 use headgate_vrrp::router::Family;
 
+use super::track::{Command, Track};
 use crate::config::model::Prefix;
 
 /// All virtual routers of the node.
@@ -26,6 +27,19 @@ pub struct Instance {
     /// Of our adverts; else an address of the interface.
     pub source: Option<IpAddr>,
     pub announcing: Announcing,
+    pub tracks: Vec<Track>,
+    pub notify: Notify,
+}
+
+/// What is run when the state has changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notify {
+    pub master: Option<Command>,
+    pub backup: Option<Command>,
+    pub fault: Option<Command>,
+    pub stop: Option<Command>,
+    /// Whatever it has become.
+    pub any: Option<Command>,
 }
 
 /// How a new master tells switches and hosts about its addresses.

@@ -1,6 +1,8 @@
 //! The thread that takes part in elections. It has real-time priority where that is permitted, and waits for nothing but packets, its timers
 //! and the control thread.
 
+mod around;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
@@ -14,7 +16,7 @@ use headgate_vrrp::hmac::{Marks, Numbers};
 use headgate_vrrp::node::Actions;
 use headgate_vrrp::reason::Warning;
 use headgate_vrrp::receive::{Here, find, receive};
-use headgate_vrrp::router::{Family, Micros, Peers};
+use headgate_vrrp::router::{Family, Micros};
 use headgate_vrrp::{Action, Node, State, announce};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -24,9 +26,10 @@ use tokio::sync::mpsc;
 use super::hold::{self, Holder};
 use super::place::Place;
 use super::report::{Counters, report};
-use super::setup::{Key, Setup};
+use super::setup::Setup;
 use super::socket::{AdvertSocket, LARGEST};
 use super::tell::{self, Teller};
+use super::track::Verdict;
 use super::{Command, Event, send, unix};
 use crate::netlink::NetState;
 
@@ -57,12 +60,14 @@ impl Commands {
 pub struct Company {
     pub place: Place,
     pub counters: Counters,
-    pub marks: Marks,
-    pub numbers: Numbers,
+    marks: Marks,
+    numbers: Numbers,
     /// What was odd about the last advert, so that it is told once.
     odd: Vec<Warning>,
     /// The last trouble with sending.
     trouble: Option<io::ErrorKind>,
+    /// How it is with each of its tracks, as far as that is known.
+    pub verdicts: Vec<Option<Verdict>>,
 }
 
 pub struct Thread {
@@ -131,6 +136,7 @@ impl Thread {
                 match command {
                     Command::Configure(setup) => self.configure(setup),
                     Command::Network(network) => self.network_changed(network),
+                    Command::Judge { router, track, verdict } => self.judge(&router, track, verdict),
                     Command::Report(answer) => drop(answer.send(self.report())),
                     Command::Stop => return self.stop(),
                 }
@@ -270,104 +276,6 @@ impl Thread {
         });
     }
 
-    /// Goes over to other virtual routers; those that are in both go on.
-    fn configure(&mut self, setup: Arc<Setup>) {
-        let kept: Vec<Key> = setup.instances.iter().map(super::Instance::key).collect();
-        let mut out = Vec::new();
-        for (index, instance) in self.setup.instances.iter().enumerate() {
-            let version = instance.router.version;
-            let stays = |new: &super::Instance| new.key() == instance.key() && new.router.version == version;
-            if !setup.instances.iter().any(stays) {
-                self.node.stop_one(index, &mut out);
-            }
-        }
-        self.carry_out(out);
-        let mut known: BTreeMap<Key, Company> =
-            self.setup.instances.iter().map(super::Instance::key).zip(std::mem::take(&mut self.company)).collect();
-        let old = std::mem::take(&mut self.node);
-        self.company = kept.iter().map(|key| known.remove(key).unwrap_or_default()).collect();
-        self.setup = setup;
-        self.node = Node::new(&self.setup.routers(), &self.setup.groups);
-        let (now, mut out) = (self.now(), Vec::new());
-        self.node.inherit(old, now, &mut out);
-        self.look_around();
-        self.carry_out(out);
-        let mut out = Vec::new();
-        self.node.start(now, &mut out);
-        self.release_strays();
-        self.carry_out(out);
-    }
-
-    /// Addresses that a predecessor left behind would answer beside the master's.
-    fn release_strays(&self) {
-        for (index, instance) in self.setup.instances.iter().enumerate() {
-            let place = &self.company[index].place;
-            let stray = instance.addresses.iter().any(|prefix| place.addresses.contains(&prefix.address()));
-            if stray && self.node.machine(index).state() != State::Master {
-                self.hold(index, false);
-            }
-        }
-    }
-
-    fn network_changed(&mut self, network: Arc<NetState>) {
-        self.network = network;
-        self.look_around();
-    }
-
-    /// Finds interfaces, addresses and faults anew.
-    fn look_around(&mut self) {
-        let (now, mut out) = (self.now(), Vec::new());
-        for index in 0..self.setup.instances.len() {
-            let instance = &self.setup.instances[index];
-            let place = Place::find(instance, &self.setup, &self.network);
-            let before = std::mem::replace(&mut self.company[index].place, place);
-            let place = &self.company[index].place;
-            if *place == before {
-                continue;
-            }
-            let lost = instance.addresses.iter().any(|prefix| {
-                before.addresses.contains(&prefix.address()) && !place.addresses.contains(&prefix.address())
-            });
-            let fault = place.fault.clone();
-            if place.ifindex != 0 {
-                self.open_socket(index);
-            }
-            self.node.set_fault(index, now, fault, &mut out);
-            if lost && self.node.machine(index).state() == State::Master {
-                let name = self.setup.instances[index].router.name.clone();
-                self.trouble(&name, "somebody took an address away, it is put back".to_owned());
-                self.hold(index, true);
-                self.announce(index);
-            }
-        }
-        self.carry_out(out);
-    }
-
-    fn open_socket(&mut self, index: usize) {
-        let (router, ifindex) = (&self.setup.instances[index].router, self.company[index].place.ifindex);
-        let key = (router.interface.clone(), router.family);
-        if self.sockets.get(&key).is_none_or(|socket| socket.ifindex() != ifindex) {
-            self.sockets.remove(&key);
-        }
-        let opened = match self.sockets.remove(&key) {
-            Some(socket) => Ok(socket),
-            None => AdvertSocket::open(&router.interface, ifindex, router.family),
-        };
-        let joined = opened.and_then(|mut socket| {
-            if let Peers::Multicast(group) = router.peers {
-                socket.join(group)?;
-            }
-            Ok(socket)
-        });
-        match joined {
-            Ok(socket) => drop(self.sockets.insert(key, socket)),
-            Err(error) => {
-                let (name, interface) = (router.name.clone(), router.interface.clone());
-                self.trouble(&name, format!("cannot listen to adverts on {interface}: {error}"));
-            }
-        }
-    }
-
     fn report(&self) -> Vec<headgate_api::VirtualRouter> {
         let group = |index| self.setup.groups.iter().find(|(_, members)| members.contains(&index));
         let instances = self.setup.instances.iter().enumerate();
@@ -375,7 +283,7 @@ impl Thread {
             .map(|(index, instance)| {
                 let (company, machine) = (&self.company[index], self.node.machine(index));
                 let group = group(index).map(|(name, _)| &**name);
-                report(instance, group, machine, &company.counters, company.place.primary)
+                report(instance, group, machine, company)
             })
             .collect()
     }

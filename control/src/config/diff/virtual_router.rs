@@ -9,6 +9,7 @@ use super::{Change, Kind, Row, named};
 use crate::config::model::{Model, Prefix};
 use crate::config::text::show_duration;
 use crate::vrrp::Instance;
+use crate::vrrp::track::{Command, Script, Track, Tracked};
 
 const ROUTERS: Kind<Instance, ()> =
     Kind { word: "virtual router", name: |instance| &instance.router.name, rows: ROUTER, servers: None };
@@ -36,6 +37,12 @@ const ROUTER: &[Row<Instance>] = &[
     ("unicast.old_checksum", |i| i.router.old_unicast_checksum.to_string()),
     ("announce.repeat", |i| i.announcing.repeat.to_string()),
     ("announce.delay", |i| show_duration(i.announcing.delay)),
+    ("track", |i| super::list(&i.tracks.iter().map(tracked).collect::<Vec<_>>())),
+    ("notify.master", |i| script(i.notify.master.as_ref())),
+    ("notify.backup", |i| script(i.notify.backup.as_ref())),
+    ("notify.fault", |i| script(i.notify.fault.as_ref())),
+    ("notify.stop", |i| script(i.notify.stop.as_ref())),
+    ("notify.any", |i| script(i.notify.any.as_ref())),
     ("announce.refresh", |i| show_duration(i.announcing.refresh)),
 ];
 
@@ -51,6 +58,28 @@ pub(super) fn diff(old: &Model, new: &Model, changes: &mut Vec<Change>) {
         model.groups().map(|(name, members)| (name.to_owned(), members.join(", "))).collect()
     };
     named(&GROUPS, &groups(old), &groups(new), changes);
+}
+
+fn tracked(track: &Track) -> String {
+    let reverse = if track.reverse { " reverse" } else { "" };
+    let how = match &track.what {
+        Tracked::Script(Script { interval, timeout, rise, fall, command }) => {
+            let user = command.user.as_deref().unwrap_or("the daemon's user");
+            let (interval, timeout) = (show_duration(*interval), show_duration(*timeout));
+            format!(" every {interval} within {timeout}, rise {rise}, fall {fall}, as {user}")
+        }
+        Tracked::File { interval, .. } | Tracked::Process { interval, .. } => {
+            format!(" every {}", show_duration(*interval))
+        }
+        Tracked::Interface(_) | Tracked::Upstream(_) | Tracked::Service(_) => String::new(),
+    };
+    format!("{track} weight {}{reverse}{how}", track.weight)
+}
+
+fn script(command: Option<&Command>) -> String {
+    let Some(command) = command else { return "none".to_owned() };
+    let user = command.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
+    command.words.join(" ") + &user
 }
 
 fn prefixes(prefixes: &[Prefix]) -> String {

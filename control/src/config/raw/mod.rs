@@ -5,6 +5,7 @@ pub(super) mod check;
 mod dataplane;
 mod proxy;
 mod service;
+mod track;
 mod virtual_router;
 
 pub(super) use dataplane::{Dataplane, Ipvs, Timeouts, Workers};
@@ -13,6 +14,7 @@ pub(super) use proxy::{
     Retry, Route, Sticky, Upstream, UpstreamServer, UpstreamTls,
 };
 pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
+pub(super) use track::{Notify, Track};
 pub(super) use virtual_router::{Authentication, AuthenticationType, SyncGroup, Unicast, VirtualRouter};
 
 use std::net::SocketAddr;
@@ -69,6 +71,8 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("virtual_router.authentication", &virtual_router::AUTHENTICATION),
     ("virtual_router.authentication.keys", &virtual_router::HMAC_KEY),
     ("virtual_router.announce", &virtual_router::ANNOUNCE),
+    ("virtual_router.track", &track::TRACK),
+    ("virtual_router.notify", &track::NOTIFY),
     ("sync_group", &virtual_router::SYNC_GROUP),
     ("proxy", &proxy::PROXY),
     ("upstream", &proxy::upstream::UPSTREAM),

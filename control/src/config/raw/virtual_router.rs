@@ -7,6 +7,7 @@ use std::time::Duration;
 use headgate_vrrp::hmac::Mode;
 use headgate_vrrp::router::{Coverage, Version};
 
+use super::track::{NOTIFY, Notify, TRACK, Track};
 use crate::config::error::Place;
 use crate::config::model::Prefix;
 use crate::config::reader::{At, Field, Keys, Section, Value};
@@ -33,8 +34,10 @@ pub(in crate::config) static VIRTUAL_ROUTER: Keys = Keys {
         "accept_empty_list",
         "strict_link_local",
         "announce",
+        "track",
+        "notify",
     ],
-    later: &["virtual_mac", "notify", "track"],
+    later: &["virtual_mac"],
 };
 pub(in crate::config) static UNICAST: Keys =
     Keys { supported: &["peers", "only_peers", "min_ttl", "old_checksum"], later: &[] };
@@ -71,6 +74,8 @@ pub(in crate::config) struct VirtualRouter {
     pub accept_empty_list: Field<bool>,
     pub strict_link_local: Field<bool>,
     pub announce: Option<Announce>,
+    pub tracks: Vec<Track>,
+    pub notify: Option<Notify>,
 }
 
 pub(in crate::config) struct Unicast {
@@ -141,6 +146,8 @@ impl VirtualRouter {
             accept_empty_list: section.field("accept_empty_list", Value::boolean),
             strict_link_local: section.field("strict_link_local", Value::boolean),
             announce: section.section("announce", &ANNOUNCE).map(|s| Announce::read(&s)),
+            tracks: section.sections("track", &TRACK).iter().map(Track::read).collect(),
+            notify: section.section("notify", &NOTIFY).map(|s| Notify::read(&s)),
         }
     }
 }

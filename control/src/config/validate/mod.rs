@@ -5,6 +5,7 @@ mod admin;
 mod dataplane;
 mod proxy;
 mod service;
+mod track;
 mod virtual_router;
 
 use std::collections::HashMap;
@@ -35,7 +36,11 @@ pub(super) fn model(raw: raw::Config, environment: &Environment, findings: &Find
     if let Some(admin) = admin {
         places.extend(admin::admin(&admin, &services, proxy.config(), findings));
     }
-    let virtual_routers = virtual_router::virtual_routers(raw.virtual_routers, raw.sync_groups, &addresses, findings);
+    let upstreams: Vec<String> = proxy.config().upstreams.iter().map(|known| known.name.clone()).collect();
+    let names: Vec<String> = services.iter().map(|service| service.name().to_owned()).collect();
+    let known = track::Known { upstreams: &upstreams, services: &names };
+    let virtual_routers =
+        virtual_router::virtual_routers(raw.virtual_routers, raw.sync_groups, &addresses, &known, findings);
     let unassigned = unassigned(&places, &addresses, &virtual_routers, findings);
     (Model { node, control, dataplane, addresses, services, virtual_routers, proxy }, unassigned)
 }

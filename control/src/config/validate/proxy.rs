@@ -90,7 +90,7 @@ impl Known {
         let mut known: Vec<&str> = self.upstreams.keys().map(String::as_str).collect();
         known.sort_unstable();
         let known = known.join(", ");
-        findings.error(&at.place, Problem::NoSuchUpstream { name: at.value.clone(), known });
+        findings.error(&at.place, Problem::NothingOfThatName { word: "upstream", name: at.value.clone(), known });
         None
     }
 }

@@ -8,6 +8,7 @@ use headgate_vrrp::Router;
 use headgate_vrrp::hmac::{Key, Mode, Settings};
 use headgate_vrrp::router::{Authentication, Coverage, Family, Peers, Version};
 
+use super::track::{self, Known};
 use super::{Unique, host_address};
 use crate::config::error::{Advice, Findings, Place, Problem};
 use crate::config::model::{HeldAddress, Prefix, VirtualRouters};
@@ -30,6 +31,7 @@ pub(super) fn virtual_routers(
     raw: Vec<raw::VirtualRouter>,
     groups: Vec<raw::SyncGroup>,
     held: &[HeldAddress],
+    known: &Known<'_>,
     findings: &Findings,
 ) -> VirtualRouters {
     let (mut names, mut ids, mut unique) = (Unique::default(), Unique::default(), Unique::default());
@@ -52,7 +54,7 @@ pub(super) fn virtual_routers(
             }
         }
         let place = raw.id.clone().set().map(|at| at.place);
-        let Some(instance) = instance(raw, findings) else { continue };
+        let Some(instance) = instance(raw, known, findings) else { continue };
         let (family, id) = (instance.router.family.name(), instance.router.id);
         if let Some(place) = place {
             ids.insert(&format!("id {id} of {family} on {}", instance.router.interface), &place, findings);
@@ -63,7 +65,7 @@ pub(super) fn virtual_routers(
     VirtualRouters { instances, groups }
 }
 
-fn instance(raw: raw::VirtualRouter, findings: &Findings) -> Option<Instance> {
+fn instance(raw: raw::VirtualRouter, known: &Known<'_>, findings: &Findings) -> Option<Instance> {
     let name = raw.name.required("a name of its own", findings);
     let interface = raw.interface.required("an interface name such as \"eth0\"", findings);
     let id = raw.id.required("the number that the routers have in common (1 to 255)", findings);
@@ -77,6 +79,8 @@ fn instance(raw: raw::VirtualRouter, findings: &Findings) -> Option<Instance> {
     {
         findings.warning(place, Advice::PreemptDelayIgnored);
     }
+    let tracks = raw.tracks.into_iter().filter_map(|raw| track::track(raw, known, findings)).collect();
+    let notify = raw.notify.map(track::notify).unwrap_or_default();
     let addresses = addresses?;
     let family = family(&addresses, version, findings)?;
     let advertised: Vec<Prefix> = addresses.value.iter().map(|at| at.value).collect();
@@ -119,7 +123,14 @@ fn instance(raw: raw::VirtualRouter, findings: &Findings) -> Option<Instance> {
         refresh: raw.refresh.or(ANNOUNCING.refresh),
     });
     let addresses = advertised.into_iter().chain(excluded).collect();
-    Some(Instance { router: Arc::new(router), addresses, source: source.map(|at| at.value), announcing })
+    Some(Instance {
+        router: Arc::new(router),
+        addresses,
+        source: source.map(|at| at.value),
+        announcing,
+        tracks,
+        notify,
+    })
 }
 
 fn interval(raw: &Field<Duration>, version: Version, findings: &Findings) -> Duration {
@@ -239,7 +250,10 @@ fn groups(raw: Vec<raw::SyncGroup>, instances: &[Instance], findings: &Findings)
         for at in members.value {
             let Some(index) = instances.iter().position(|known| known.router.name == at.value) else {
                 let known: Vec<&str> = instances.iter().map(|known| &*known.router.name).collect();
-                findings.error(&at.place, Problem::NoSuchVirtualRouter { name: at.value, known: known.join(", ") });
+                findings.error(
+                    &at.place,
+                    Problem::NothingOfThatName { word: "virtual router", name: at.value, known: known.join(", ") },
+                );
                 continue;
             };
             if taken.insert(&at.value, &at.place, findings) {

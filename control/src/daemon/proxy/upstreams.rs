@@ -45,6 +45,14 @@ impl Proxy {
         Some(api::ServerCheck { check: check.kind.to_string(), state, since_s, reason: status.reason })
     }
 
+    /// Whether a server of the upstream can be asked.
+    pub fn is_up(&self, name: &str) -> bool {
+        let now = millis();
+        let Some(snapshot) = self.pool.as_ref().map(Pool::snapshot) else { return false };
+        let servers = snapshot.upstreams.iter().filter(|known| known.config().name == name).flat_map(|u| u.servers());
+        servers.into_iter().any(|server| matches!(server.state(now), State::Up | State::Probing))
+    }
+
     /// All upstreams, or the one of this name.
     pub fn upstreams(&self, name: Option<&str>) -> Response {
         let now = millis();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::error::Problem;
 use crate::config::reader::{At, Field, Section, Value};
+use crate::config::text;
 
 pub(in crate::config) struct Files {
     pub root: Field<PathBuf>,
@@ -20,7 +21,7 @@ impl Files {
     pub fn read(section: &Section<'_, '_>) -> Self {
         let name = |v: &Value<'_, '_>| v.parse("the name of a file", file_name);
         Self {
-            root: section.field("root", |v| v.parse("the path of a folder", absolute)),
+            root: section.field("root", |v| v.parse("the path of a folder", text::absolute)),
             index: section.field("index", |v| v.list("an array of names such as [\"index.html\"]", name)),
             follow_symlinks: section.field("follow_symlinks", Value::boolean),
             precompressed: section.field("precompressed", Value::boolean),
@@ -38,19 +39,11 @@ pub(in crate::config) fn error_pages(section: &Section<'_, '_>) -> ErrorPages {
                 return v.refuse(Problem::Malformed { value: format!("{key:?}"), expected, reason });
             }
         };
-        let path = v.parse("the path of a file", absolute)?;
+        let path = v.parse("the path of a file", text::absolute)?;
         Some((statuses, At { value: path, place: v.place().clone() }))
     };
     let pages = section.field("error_pages", |v| v.entries("a table such as { 404 = \"/srv/www/404.html\" }"));
     pages.set().map_or_else(Vec::new, |at| at.value.into_iter().filter_map(entry).collect())
-}
-
-fn absolute(text: &str) -> Result<PathBuf, &'static str> {
-    match text {
-        _ if !text.starts_with('/') => Err("it must be absolute"),
-        _ if text.contains('\0') => Err("it contains a zero byte"),
-        _ => Ok(PathBuf::from(text)),
-    }
 }
 
 fn file_name(text: &str) -> Result<String, &'static str> {

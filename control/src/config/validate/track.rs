@@ -1,0 +1,84 @@
+//! `[[virtual_router.track]]` and `[virtual_router.notify]`.
+
+use std::time::Duration;
+
+use crate::config::error::{Findings, Problem};
+use crate::config::raw;
+use crate::config::reader::{At, Field};
+use crate::vrrp::Notify;
+use crate::vrrp::track::{Command, Script, Track, Tracked};
+
+/// keepalived's.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What else a virtual router may track: names of this configuration.
+pub(super) struct Known<'a> {
+    pub upstreams: &'a [String],
+    pub services: &'a [String],
+}
+
+pub(super) fn track(raw: raw::Track, known: &Known<'_>, findings: &Findings) -> Option<Track> {
+    let error = |problem| findings.error(&raw.place, Problem::VirtualRouter(problem));
+    let interval = raw.interval.clone().or(INTERVAL);
+    let mut found = Vec::new();
+    let is_script = !matches!(raw.script, Field::Absent(_));
+    let is_invalid = [
+        matches!(raw.script, Field::Invalid),
+        matches!(raw.interface, Field::Invalid),
+        matches!(raw.file, Field::Invalid),
+        matches!(raw.process, Field::Invalid),
+        matches!(raw.upstream, Field::Invalid),
+        matches!(raw.service, Field::Invalid),
+    ]
+    .contains(&true);
+    let polls = is_script || !matches!((&raw.file, &raw.process), (Field::Absent(_), Field::Absent(_)));
+    if let Some(at) = raw.script.clone().set() {
+        found.push(Tracked::Script(Script {
+            command: Command { words: at.value, user: raw.user.clone().set().map(|at| at.value) },
+            interval,
+            timeout: raw.timeout.clone().or(interval),
+            rise: raw.rise.clone().or(1),
+            fall: raw.fall.clone().or(1),
+        }));
+    }
+    found.extend(raw.interface.set().map(|at| Tracked::Interface(at.value)));
+    found.extend(raw.file.set().map(|at| Tracked::File { path: at.value, interval }));
+    found.extend(raw.process.set().map(|at| Tracked::Process { name: at.value, interval }));
+    found.extend(named(raw.upstream, known.upstreams, "upstream", findings).map(Tracked::Upstream));
+    found.extend(named(raw.service, known.services, "service", findings).map(Tracked::Service));
+    let only_scripts = [raw.timeout.place(), raw.rise.place(), raw.fall.place(), raw.user.place()];
+    for place in only_scripts.into_iter().flatten().filter(|_| !is_script) {
+        findings.error(place, Problem::VirtualRouter("only for a script"));
+    }
+    if let Some(place) = raw.interval.place().filter(|_| !polls) {
+        findings.error(place, Problem::VirtualRouter("only for a script, a file or a process"));
+    }
+    if found.len() > 1 {
+        error("one of script, interface, file, process, upstream and service");
+    } else if found.is_empty() && !is_invalid {
+        error("expected one of script, interface, file, process, upstream and service");
+    }
+    let what = found.pop()?;
+    let weight = raw.weight.or(i32::from(matches!(what, Tracked::File { .. })));
+    Some(Track { what, weight, reverse: raw.reverse.or(false) })
+}
+
+fn named(raw: Field<String>, known: &[String], word: &'static str, findings: &Findings) -> Option<String> {
+    let At { value, place } = raw.set()?;
+    if !known.contains(&value) {
+        findings.error(&place, Problem::NothingOfThatName { word, name: value.clone(), known: known.join(", ") });
+    }
+    Some(value)
+}
+
+pub(super) fn notify(raw: raw::Notify) -> Notify {
+    let user = raw.user.set().map(|at| at.value);
+    let command = |field: Field<Vec<String>>| Some(Command { words: field.set()?.value, user: user.clone() });
+    Notify {
+        master: command(raw.master),
+        backup: command(raw.backup),
+        fault: command(raw.fault),
+        stop: command(raw.stop),
+        any: command(raw.any),
+    }
+}
