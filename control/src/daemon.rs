@@ -24,8 +24,6 @@ mod stop;
 mod tracking;
 mod virtual_routers;
 
-pub(crate) use answers::rfc3339;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -171,7 +169,7 @@ impl Daemon {
             requests: None,
             proxy: Proxy::default(),
             vrrp: Vrrp::default(),
-            tracking: Tracking::default(),
+            tracking: Tracking::new(),
             notifier: Notifier::start(),
             state,
             commands,
@@ -231,7 +229,7 @@ impl Daemon {
         loop {
             match self.next_event(signals, &mut tick).await {
                 Event::Order(Order::Stop) if self.draining.is_some() => return Ok(()),
-                Event::Order(Order::Stop) => self.drain(drain),
+                Event::Order(Order::Stop) => self.drain(drain).await,
                 Event::Order(Order::Reload) if self.draining.is_some() => {
                     tracing::warn!("not reloaded: {}", stop::STOPPING);
                 }

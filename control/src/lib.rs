@@ -26,4 +26,5 @@ pub mod names;
 pub mod netlink;
 pub mod program;
 pub mod socket;
+pub mod time;
 pub mod vrrp;

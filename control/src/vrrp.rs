@@ -52,21 +52,17 @@ enum Command {
 pub enum Event {
     Became {
         router: String,
+        /// Whom its settings want to be told.
+        notify: Arc<Notify>,
         from: &'static str,
         to: &'static str,
         cause: String,
         priority: u8,
     },
     /// Something does not work.
-    Trouble {
-        router: String,
-        what: String,
-    },
+    Trouble { router: String, what: String },
     /// What is odd about adverts of others, told once until it changes.
-    Odd {
-        router: String,
-        what: String,
-    },
+    Odd { router: String, what: String },
 }
 
 /// The threads, once there has been a virtual router.
@@ -155,9 +151,4 @@ impl Running {
         let (commands, thread) = Thread::start(events, holder, teller)?;
         Ok(Self { commands, events: received, threads: vec![thread, holding, telling] })
     }
-}
-
-/// Since 1970.
-fn unix() -> std::time::Duration {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }

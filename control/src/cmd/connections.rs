@@ -50,12 +50,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, Failure> {
         Response::Connections(connections) => Some(connections),
         _ => None,
     })?;
-    if json {
-        output::print_json(&connections)?;
-    } else {
-        output::print(&Report { connections, paint: Paint::stdout() }.to_string())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    output::show(json, connections, |connections, paint| Report { connections, paint })
 }
 
 pub(super) struct Report {

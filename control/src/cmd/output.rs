@@ -1,8 +1,12 @@
 //! Writing for people and programs. `println!` panics when the reader of a pipe is gone; these functions report it.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 use serde::Serialize;
+
+use super::Failure;
 
 /// Writes to standard output.
 pub fn print(text: &str) -> io::Result<()> {
@@ -16,6 +20,20 @@ pub fn print_json(value: &impl Serialize) -> io::Result<()> {
     let mut text = serde_json::to_string(value)?;
     text.push('\n');
     print(&text)
+}
+
+/// An answer of the daemon: as JSON, or as a report for people.
+pub(super) fn show<T: Serialize, R: Display>(
+    json: bool,
+    answer: T,
+    report: impl FnOnce(T, Paint) -> R,
+) -> Result<ExitCode, Failure> {
+    if json {
+        print_json(&answer)?;
+    } else {
+        print(&report(answer, Paint::stdout()).to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes a line to standard error. There is nobody left to tell if that fails.

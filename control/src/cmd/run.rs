@@ -13,7 +13,8 @@ use crate::daemon::{self, RunError};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// At the order to stop, let connections go on for this many seconds; a second order ends it at once
+    /// At the order to stop, let connections go on for this many seconds; a second order ends it at once. Virtual routers leave at
+    /// the first order: the peer takes over while connections end here
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     drain: u64,
 }

@@ -41,12 +41,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, Failure> {
         Response::Services(services) => Some(services),
         _ => None,
     })?;
-    if json {
-        output::print_json(&services)?;
-    } else {
-        output::print(&Report { services, rates, paint: Paint::stdout() }.to_string())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    output::show(json, services, |services, paint| Report { services, rates, paint })
 }
 
 pub(super) struct Report {

@@ -32,12 +32,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
         Response::Status(status) => Some(*status),
         _ => None,
     })?;
-    if args.json {
-        output::print_json(&status)?;
-    } else {
-        output::print(&Report { status, paint: Paint::stdout() }.to_string())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    output::show(args.json, status, |status, paint| Report { status, paint })
 }
 
 pub(super) struct Report {

@@ -37,12 +37,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, Failure> {
         Response::Upstreams(upstreams) => Some(upstreams),
         _ => None,
     })?;
-    if args.json {
-        output::print_json(&upstreams)?;
-    } else {
-        output::print(&Report { upstreams, paint: Paint::stdout() }.to_string())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    output::show(args.json, upstreams, |upstreams, paint| Report { upstreams, paint })
 }
 
 pub(super) struct Report {

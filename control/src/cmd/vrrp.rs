@@ -33,12 +33,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, Failure> {
         Response::Vrrp(vrrp) => Some(vrrp),
         _ => None,
     })?;
-    if args.json {
-        output::print_json(&vrrp)?;
-    } else {
-        output::print(&Report { vrrp, paint: Paint::stdout() }.to_string())?;
-    }
-    Ok(ExitCode::SUCCESS)
+    output::show(args.json, vrrp, |vrrp, paint| Report { vrrp, paint })
 }
 
 pub(super) struct Report {

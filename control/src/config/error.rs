@@ -188,6 +188,8 @@ pub enum Advice {
     NotHeld(IpAddr),
     #[error("{0} is a loopback address: its packets cross no interface")]
     Loopback(IpAddr),
+    #[error("ignored: only {0} looks at it")]
+    OnlyFor(&'static str),
     #[error("ignored: preempt = false never takes over from a master")]
     PreemptDelayIgnored,
     #[error("the first address of an IPv6 advert should be link-local (fe80::…)")]
@@ -204,6 +206,8 @@ pub enum Advice {
     NoHostNames,
     #[error("browsers drop cookies with same_site = \"none\" that are not secure; add secure = true")]
     SameSiteNotSecure,
+    #[error("the cookie of upstream {0} is ignored: connections of protocol = \"tcp\" have none")]
+    TcpWithCookie(String),
     #[error("no route uses upstream {0}")]
     UpstreamUnused(String),
     #[error("the listener has no routes: its requests will be answered with 404")]

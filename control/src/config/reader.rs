@@ -52,6 +52,11 @@ impl<T> Field<T> {
         if let Self::Set(at) = self { Some(&at.place) } else { None }
     }
 
+    /// Whether the key is not in the file.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+
     /// Notes an error when the key is absent.
     pub fn required(self, expected: &'static str, findings: &Findings) -> Option<At<T>> {
         if let Self::Absent(place) = &self {

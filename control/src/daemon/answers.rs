@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use headgate_api as api;
 use headgate_api::{ErrorKind, Request, Response, ServerChange};
@@ -339,18 +338,3 @@ fn address(service: &Service) -> String {
         IpAddr::V6(ip) => format!("[{ip}]:{ports}"),
     }
 }
-
-/// Seconds since 1970.
-pub(super) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// RFC 3339, UTC, of seconds since 1970.
-pub(crate) fn rfc3339(seconds: u64) -> String {
-    let (year, month, day) = headgate_l7::clock::civil(seconds / 86_400);
-    let second = seconds % 86_400;
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-}
-
-#[cfg(test)]
-mod tests;

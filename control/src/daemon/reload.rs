@@ -3,9 +3,9 @@
 use headgate_api as api;
 
 use super::Daemon;
-use super::answers::{rfc3339, unix_now};
 use super::chain::chain;
 use crate::config::{self, Environment};
+use crate::time;
 
 impl Daemon {
     /// Reads the file again and goes over to it; a bad file changes nothing.
@@ -23,8 +23,8 @@ impl Daemon {
         } else {
             tracing::error!("reload refused: {message}");
         }
-        let unix_s = unix_now();
-        self.last_reload = Some(api::LastReload { at: rfc3339(unix_s), unix_s, ok: report.ok, message });
+        let unix_s = time::unix().as_secs();
+        self.last_reload = Some(api::LastReload { at: time::rfc3339(unix_s), unix_s, ok: report.ok, message });
         report
     }
 

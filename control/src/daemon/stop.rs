@@ -11,8 +11,9 @@ pub(super) const STOPPING: &str = "headgate is stopping";
 impl Daemon {
     /// Begins the end: from now on no server takes new connections. Everything else goes on until [`Self::is_drained`]: neighbours
     /// are looked after, questions answered.
-    pub(super) fn drain(&mut self, longest: Duration) {
+    pub(super) async fn drain(&mut self, longest: Duration) {
         notify("STOPPING=1");
+        self.leave().await;
         self.draining = Some(tokio::time::Instant::now() + longest);
         if self.is_drained() {
             return;
@@ -31,16 +32,19 @@ impl Daemon {
         self.draining.is_some_and(|until| over(until) || idle)
     }
 
+    /// Gives the virtual addresses away. First of all: the peer takes over while the rest ends here.
+    async fn leave(&mut self) {
+        for event in &self.vrrp.stop().await {
+            self.virtual_router_event(event);
+        }
+    }
+
     /// Takes everything of ours away.
     pub(super) async fn stop(mut self) {
         if self.draining.is_none() {
             notify("STOPPING=1");
         }
-        // First of all: the peer takes over while the rest ends here.
-        let events = self.vrrp.stop().await;
-        for event in &events {
-            self.virtual_router_event(event);
-        }
+        self.leave().await;
         self.held.release(&self.commands).await;
         self.proxy.stop();
         if let Some(dataplane) = self.dataplane.take() {

@@ -1,5 +1,6 @@
 //! Finds out how it is with what virtual routers track, and tells them.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,11 +15,13 @@ use crate::vrrp::track::{Script, Track, Tracked, Verdict};
 pub type Finding = (String, usize, Verdict);
 
 /// The tasks that look, one for each thing that is tracked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tracking {
     tasks: Vec<Task>,
-    findings: Option<mpsc::UnboundedReceiver<Finding>>,
-    sender: Option<mpsc::UnboundedSender<Finding>>,
+    findings: mpsc::UnboundedReceiver<Finding>,
+    sender: mpsc::UnboundedSender<Finding>,
+    /// What the daemon has found out itself, by router and track.
+    own: HashMap<(String, usize), Verdict>,
 }
 
 #[derive(Debug)]
@@ -36,13 +39,15 @@ impl Drop for Task {
 }
 
 impl Tracking {
+    pub fn new() -> Self {
+        let (sender, findings) = mpsc::unbounded_channel();
+        Self { tasks: Vec::new(), findings, sender, own: HashMap::new() }
+    }
+
     /// Looks at what these track from now on. What is tracked as before goes on undisturbed.
     pub fn apply(&mut self, instances: &[Instance]) {
-        let sender = self.sender.get_or_insert_with(|| {
-            let (sender, findings) = mpsc::unbounded_channel();
-            self.findings = Some(findings);
-            sender
-        });
+        // The lists may be others now.
+        self.own.clear();
         let mut before = std::mem::take(&mut self.tasks);
         for instance in instances {
             for (index, track) in instance.tracks.iter().enumerate() {
@@ -50,7 +55,7 @@ impl Tracking {
                 let same = |task: &Task| task.router == *router && task.index == index && task.track == *track;
                 let task = match before.iter().position(same) {
                     Some(at) => Some(before.swap_remove(at)),
-                    None => start(router, index, track, sender.clone()),
+                    None => start(router, index, track, self.sender.clone()),
                 };
                 self.tasks.extend(task);
             }
@@ -59,13 +64,17 @@ impl Tracking {
 
     /// May be dropped while waiting without losing anything.
     pub async fn next(&mut self) -> Finding {
-        match &mut self.findings {
-            Some(findings) => match findings.recv().await {
-                Some(finding) => finding,
-                None => std::future::pending().await,
-            },
+        match self.findings.recv().await {
+            Some(finding) => finding,
+            // Cannot be: we have a sender ourselves.
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether the virtual routers do not know this yet.
+    pub fn is_news(&mut self, router: &str, track: usize, verdict: &Verdict) -> bool {
+        let known = self.own.insert((router.to_owned(), track), verdict.clone());
+        known.as_ref() != Some(verdict)
     }
 }
 

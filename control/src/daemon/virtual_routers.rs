@@ -76,12 +76,9 @@ impl Notifier {
 impl Daemon {
     pub(super) fn virtual_router_event(&self, event: &Event) {
         match event {
-            Event::Became { router, from, to, cause, priority } => {
+            Event::Became { router, notify, from, to, cause, priority } => {
                 tracing::info!(virtual_router = router, from, to, priority, "virtual router is {to}: {cause}");
-                let instances = self.model.virtual_routers().instances();
-                if let Some(instance) = instances.iter().find(|instance| instance.router.name == *router) {
-                    self.notifier.tell(&instance.notify, router, to, *priority);
-                }
+                self.notifier.tell(notify, router, to, *priority);
             }
             Event::Trouble { router, what } if router.is_empty() => tracing::warn!("virtual routers: {what}"),
             Event::Trouble { router, what } => tracing::error!(virtual_router = router, "{what}"),
@@ -90,7 +87,7 @@ impl Daemon {
     }
 
     /// Tells the virtual routers how services and upstreams are that they track.
-    pub(super) fn judge_own(&self) {
+    pub(super) fn judge_own(&mut self) {
         for instance in self.model.virtual_routers().instances() {
             for (index, track) in instance.tracks.iter().enumerate() {
                 let verdict = match &track.what {
@@ -99,7 +96,9 @@ impl Daemon {
                     _ => continue,
                 };
                 let verdict = if verdict { Verdict::Good } else { Verdict::Bad("no server is up".into()) };
-                self.vrrp.judge(instance.router.name.clone(), index, verdict);
+                if self.tracking.is_news(&instance.router.name, index, &verdict) {
+                    self.vrrp.judge(instance.router.name.clone(), index, verdict);
+                }
             }
         }
     }

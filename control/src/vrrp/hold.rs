@@ -1,6 +1,6 @@
 //! The addresses of the virtual routers that this node is master of: added and removed by netlink, in a thread of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::thread::JoinHandle;
 
 use anyhow::Result;
@@ -26,6 +26,8 @@ pub struct Job {
     pub hold: bool,
 }
 
+const ENODEV: i32 = 19;
+
 pub type Holder = mpsc::UnboundedSender<Job>;
 
 /// Ends when the sender is gone, with nothing held.
@@ -44,27 +46,23 @@ pub fn start(events: mpsc::UnboundedSender<Event>) -> Result<(Holder, JoinHandle
 }
 
 async fn work(commands: Commands, mut jobs: mpsc::UnboundedReceiver<Job>, events: mpsc::UnboundedSender<Event>) {
-    let mut held: HashMap<Key, (u32, Vec<Prefix>)> = HashMap::new();
+    let mut held: HashMap<Key, HashSet<(u32, Prefix)>> = HashMap::new();
     while let Some(job) = jobs.recv().await {
-        let before = held.remove(&job.key);
-        let gone: Vec<(u32, Prefix)> = before
-            .into_iter()
-            .flat_map(|(ifindex, prefixes)| prefixes.into_iter().map(move |prefix| (ifindex, prefix)))
-            .chain((!job.hold).then_some(&job.addresses).into_iter().flatten().map(|prefix| (job.ifindex, *prefix)))
-            .filter(|(ifindex, prefix)| !(job.hold && *ifindex == job.ifindex && job.addresses.contains(prefix)))
-            .collect();
+        let named: HashSet<_> = job.addresses.iter().map(|prefix| (job.ifindex, *prefix)).collect();
+        let before = held.remove(&job.key).unwrap_or_default();
+        // Without its holding them, they may be there: of a predecessor that was killed.
+        let gone = if job.hold { &before - &named } else { &before | &named };
         let mut results = join_all(gone.iter().map(|(at, prefix)| remove(&commands, *at, *prefix))).await;
         if job.hold {
             results.extend(join_all(job.addresses.iter().map(|prefix| add(&commands, job.ifindex, *prefix))).await);
-            held.insert(job.key, (job.ifindex, job.addresses));
+            held.insert(job.key, named);
         }
         // One is enough to know what is wrong.
         if let Some(error) = results.into_iter().find_map(Result::err) {
             let _ = events.send(Event::Trouble { router: job.router, what: error.to_string() });
         }
     }
-    let left = held.into_values().flat_map(|(at, prefixes)| prefixes.into_iter().map(move |prefix| (at, prefix)));
-    join_all(left.map(|(at, prefix)| remove(&commands, at, prefix))).await;
+    join_all(held.into_values().flatten().map(|(at, prefix)| remove(&commands, at, prefix))).await;
 }
 
 async fn add(commands: &Commands, ifindex: u32, prefix: Prefix) -> Result<(), NetlinkError> {
@@ -76,5 +74,8 @@ async fn remove(commands: &Commands, ifindex: u32, prefix: Prefix) -> Result<(),
     if ifindex == 0 {
         return Ok(());
     }
-    commands.del_address_at(ifindex, prefix.address(), prefix.length()).await.map(|_| ())
+    match commands.del_address_at(ifindex, prefix.address(), prefix.length()).await {
+        Err(error) if error.errno() == Some(ENODEV) => Ok(()),
+        answer => answer.map(|_| ()),
+    }
 }

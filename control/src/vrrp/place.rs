@@ -1,5 +1,6 @@
 //! Where a virtual router is: its interface as the kernel shows it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,6 +24,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether an address of a virtual router was here and is not any more.
+    pub fn lost(&self, now: &Self, instance: &Instance) -> bool {
+        let here: HashSet<&IpAddr> = now.addresses.iter().collect();
+        let wanted: HashSet<IpAddr> = instance.addresses.iter().map(|prefix| prefix.address()).collect();
+        self.addresses.iter().any(|address| wanted.contains(address) && !here.contains(address))
+    }
+
     pub fn find(instance: &Instance, setup: &Setup, network: &NetState) -> Self {
         let (name, family) = (&instance.router.interface, instance.router.family);
         let Some(link) = network.interface_by_name(name) else {

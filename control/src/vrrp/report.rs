@@ -9,7 +9,7 @@ use headgate_vrrp::{Machine, State};
 use super::setup::Instance;
 use super::thread::Company;
 use super::track::{Track, Verdict, Weighed};
-use crate::daemon::rfc3339;
+use crate::time::rfc3339;
 
 /// Since the router was configured.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use headgate_vrrp::message::{Advert, Ends, Password};
 use headgate_vrrp::router::{Authentication, Peers, Version};
 
 use super::socket::AdvertSocket;
-use super::unix;
+use crate::time::unix;
 
 /// # Errors
 /// The last one, when it could not be sent to all.

@@ -1,5 +1,6 @@
 //! What the virtual routers are to be, as the thread wants it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct Setup {
     pub instances: Vec<Instance>,
     /// Sync groups: their names and the indexes of their members.
     pub groups: Vec<(Arc<str>, Vec<usize>)>,
+    /// Of all of them: no advert comes from these.
+    virtual_addresses: HashSet<IpAddr>,
 }
 
 /// A virtual router and what the protocol does not need to know of it.
@@ -28,7 +31,7 @@ pub struct Instance {
     pub source: Option<IpAddr>,
     pub announcing: Announcing,
     pub tracks: Vec<Track>,
-    pub notify: Notify,
+    pub notify: Arc<Notify>,
 }
 
 /// What is run when the state has changed.
@@ -63,12 +66,17 @@ impl Instance {
 }
 
 impl Setup {
+    pub fn new(instances: Vec<Instance>, groups: Vec<(Arc<str>, Vec<usize>)>) -> Self {
+        let virtual_addresses = instances.iter().flat_map(|i| &i.addresses).map(|prefix| prefix.address()).collect();
+        Self { instances, groups, virtual_addresses }
+    }
+
     pub fn routers(&self) -> Vec<Arc<Router>> {
         self.instances.iter().map(|instance| Arc::clone(&instance.router)).collect()
     }
 
     /// Whether this is an address of a virtual router.
     pub fn is_virtual(&self, address: IpAddr) -> bool {
-        self.instances.iter().any(|instance| instance.addresses.iter().any(|prefix| prefix.address() == address))
+        self.virtual_addresses.contains(&address)
     }
 }

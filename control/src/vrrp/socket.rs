@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use headgate_vrrp::Router;
 use headgate_vrrp::datagram::{Datagram, of_ipv4};
 use headgate_vrrp::message::{Ends, PROTOCOL};
 use headgate_vrrp::reason::Reason;
@@ -25,6 +26,7 @@ pub const LARGEST: usize = 9216;
 #[derive(Debug)]
 pub struct AdvertSocket {
     socket: Socket,
+    interface: String,
     family: Family,
     ifindex: u32,
     joined: BTreeSet<IpAddr>,
@@ -55,11 +57,16 @@ impl AdvertSocket {
                 setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
             }
         }
-        Ok(Self { socket, family, ifindex, joined: BTreeSet::new() })
+        Ok(Self { socket, interface: interface.to_owned(), family, ifindex, joined: BTreeSet::new() })
     }
 
     pub fn ifindex(&self) -> u32 {
         self.ifindex
+    }
+
+    /// Whether the adverts of a virtual router come in here.
+    pub fn is_of(&self, router: &Router) -> bool {
+        self.family == router.family && self.interface == router.interface
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
@@ -71,13 +78,15 @@ impl AdvertSocket {
     /// # Errors
     /// When the interface takes no more groups.
     pub fn join(&mut self, group: IpAddr) -> io::Result<()> {
-        if !self.joined.insert(group) {
+        if self.joined.contains(&group) {
             return Ok(());
         }
         match group {
-            IpAddr::V4(group) => self.socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(self.ifindex)),
-            IpAddr::V6(group) => self.socket.join_multicast_v6(&group, self.ifindex),
+            IpAddr::V4(v4) => self.socket.join_multicast_v4_n(&v4, &InterfaceIndexOrAddress::Index(self.ifindex))?,
+            IpAddr::V6(v6) => self.socket.join_multicast_v6(&v6, self.ifindex)?,
         }
+        self.joined.insert(group);
+        Ok(())
     }
 
     /// # Errors

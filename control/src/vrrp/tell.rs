@@ -6,22 +6,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use headgate_vrrp::announce::{Mac, frame};
 use headgate_xsk::LinkSocket;
 use tokio::sync::mpsc;
 
 use super::Event;
-use super::setup::{Announcing, Key};
+use super::setup::{Announcing, Instance, Key};
 
 #[derive(Debug)]
 pub enum Job {
     Announce {
-        key: Key,
-        /// Its name.
-        router: String,
+        instance: Instance,
         ifindex: u32,
-        /// One for each address.
-        frames: Vec<Vec<u8>>,
-        announcing: Announcing,
+        mac: Mac,
     },
     /// The addresses are elsewhere now.
     Quiet(Key),
@@ -33,6 +30,7 @@ pub type Teller = Sender<Job>;
 struct Telling {
     router: String,
     socket: LinkSocket,
+    /// One for each address.
     frames: Vec<Vec<u8>>,
     /// When next, and whether that is the second burst.
     next: Option<(Instant, bool)>,
@@ -60,15 +58,14 @@ fn work(jobs: &Receiver<Job>, events: &mpsc::UnboundedSender<Event>) {
         };
         match job {
             Ok(Job::Quiet(key)) => drop(all.remove(&key)),
-            Ok(Job::Announce { key, router, ifindex, frames, announcing }) => match LinkSocket::open(ifindex) {
-                Ok(socket) => {
-                    let mut telling = Telling { router, socket, frames, next: None, announcing };
+            Ok(Job::Announce { instance, ifindex, mac }) => match Telling::new(&instance, ifindex, mac) {
+                Ok(mut telling) => {
                     if let Err(error) = telling.burst(true) {
                         trouble(&telling.router, &error);
                     }
-                    all.insert(key, telling);
+                    all.insert(instance.key(), telling);
                 }
-                Err(error) => trouble(&router, &error),
+                Err(error) => trouble(&instance.router.name, &error),
             },
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -84,6 +81,18 @@ fn work(jobs: &Receiver<Job>, events: &mpsc::UnboundedSender<Event>) {
 }
 
 impl Telling {
+    fn new(instance: &Instance, ifindex: u32, mac: Mac) -> std::io::Result<Self> {
+        let routes = routes_ipv6(&instance.router.interface);
+        let addresses = instance.addresses.iter().map(|prefix| prefix.address());
+        Ok(Self {
+            router: instance.router.name.clone(),
+            socket: LinkSocket::open(ifindex)?,
+            frames: addresses.map(|address| frame(address, mac, routes)).collect(),
+            next: None,
+            announcing: instance.announcing,
+        })
+    }
+
     /// All addresses as often as is wanted, one round after the other, as keepalived does.
     fn burst(&mut self, first: bool) -> std::io::Result<()> {
         self.schedule(first);
@@ -108,4 +117,10 @@ impl Telling {
     fn round(&self) -> std::io::Result<()> {
         self.frames.iter().try_for_each(|frame| self.socket.send(frame))
     }
+}
+
+/// Whether this node forwards IPv6 packets that come in at an interface.
+fn routes_ipv6(interface: &str) -> bool {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/forwarding");
+    std::fs::read(path).is_ok_and(|text| text.trim_ascii() == b"1")
 }

@@ -3,7 +3,6 @@
 
 mod around;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -12,12 +11,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use crossbeam::channel::{Receiver, Sender, unbounded};
+use headgate_vrrp::datagram::Datagram;
 use headgate_vrrp::hmac::{Marks, Numbers};
 use headgate_vrrp::node::Actions;
 use headgate_vrrp::reason::Warning;
 use headgate_vrrp::receive::{Here, find, receive};
-use headgate_vrrp::router::{Family, Micros};
-use headgate_vrrp::{Action, Node, State, announce};
+use headgate_vrrp::router::Micros;
+use headgate_vrrp::{Action, Node, State};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::{TimeSpec, TimeValLike};
@@ -26,12 +26,13 @@ use tokio::sync::mpsc;
 use super::hold::{self, Holder};
 use super::place::Place;
 use super::report::{Counters, report};
-use super::setup::Setup;
+use super::setup::{Instance, Setup};
 use super::socket::{AdvertSocket, LARGEST};
 use super::tell::{self, Teller};
 use super::track::Verdict;
-use super::{Command, Event, send, unix};
+use super::{Command, Event, send};
 use crate::netlink::NetState;
+use crate::time::unix;
 
 /// Above everything ordinary, below the kernel's own threads.
 const REALTIME: u8 = 50;
@@ -71,16 +72,16 @@ pub struct Company {
 }
 
 pub struct Thread {
-    pub(super) setup: Arc<Setup>,
-    pub(super) node: Node,
+    setup: Arc<Setup>,
+    node: Node,
     /// As the instances of the setup.
-    pub(super) company: Vec<Company>,
-    pub(super) sockets: BTreeMap<(String, Family), AdvertSocket>,
+    company: Vec<Company>,
+    sockets: Vec<AdvertSocket>,
     network: Arc<NetState>,
     begun: Instant,
     commands: Receiver<Command>,
     waker: Arc<EventFd>,
-    pub(super) events: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedSender<Event>,
     holder: Holder,
     teller: Teller,
 }
@@ -98,7 +99,7 @@ impl Thread {
             setup: Arc::default(),
             node: Node::default(),
             company: Vec::new(),
-            sockets: BTreeMap::new(),
+            sockets: Vec::new(),
             network: Arc::default(),
             begun: Instant::now(),
             commands,
@@ -147,63 +148,57 @@ impl Thread {
     fn wait(&self) {
         let left = self.node.next_deadline().map(|at| at.saturating_sub(self.now()));
         let timeout = left.map(|left| TimeSpec::microseconds(left.try_into().unwrap_or(i64::MAX)));
-        let sockets = self.sockets.values().map(AdvertSocket::fd).chain([self.waker.as_fd()]);
+        let sockets = self.sockets.iter().map(AdvertSocket::fd).chain([self.waker.as_fd()]);
         let mut fds: Vec<PollFd<'_>> = sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // An interruption is as good as the end of the wait: all is looked at again.
         let _ = ppoll(&mut fds, timeout, None);
     }
 
     fn receive(&mut self, buffer: &mut [u8; LARGEST]) {
-        let keys: Vec<(String, Family)> = self.sockets.keys().cloned().collect();
-        for key in keys {
+        for at in 0..self.sockets.len() {
             for _ in 0..BURST {
-                let Some(socket) = self.sockets.get(&key) else { break };
-                let datagram = match socket.receive(buffer) {
-                    Ok(Some(Ok(datagram))) => datagram,
-                    // What the kernel lets through is VRRP.
-                    Ok(Some(Err(_))) => continue,
+                match self.sockets[at].receive(buffer) {
+                    Ok(Some(Ok(datagram))) => self.take(at, &datagram),
+                    // The kernel lets nothing else through, but for sources that can be no host.
+                    Ok(Some(Err(_))) => {}
                     Ok(None) | Err(_) => break,
-                };
-                let here = |index: &usize| {
-                    let router = &self.setup.instances[*index].router;
-                    router.interface == key.0 && router.family == key.1
-                };
-                let candidates: Vec<usize> = (0..self.setup.instances.len()).filter(here).collect();
-                let routers = candidates.iter().map(|index| &*self.setup.instances[*index].router);
-                // Others may use other numbers on the same wire.
-                let Ok(found) = find(routers, &datagram) else { continue };
-                let index = candidates[found];
-                let machine = self.node.machine(index);
-                let company = &mut self.company[index];
-                let here = Here {
-                    running: matches!(machine.state(), State::Backup | State::Master),
-                    addresses: &company.place.addresses,
-                    now_unix: unix().as_secs(),
-                };
-                let router = Arc::clone(machine.router());
-                let received = match receive(&router, here, &mut company.marks, &datagram) {
-                    Ok(received) => received,
-                    Err(reason) => {
-                        company.counters.discard(reason);
-                        continue;
-                    }
-                };
-                company.counters.received += 1;
-                company.counters.message_only += u64::from(received.message_only);
-                received.warnings.iter().for_each(|warning| company.counters.warn(*warning));
-                if company.odd != received.warnings {
-                    company.odd.clone_from(&received.warnings);
-                    let names: Vec<&str> = company.odd.iter().map(|warning| warning.name()).collect();
-                    if !names.is_empty() {
-                        let what = format!("adverts of {}: {}", received.source, names.join(", "));
-                        let _ = self.events.send(Event::Odd { router: router.name.clone(), what });
-                    }
                 }
-                let (now, mut out, primary) = (self.now(), Vec::new(), self.company[index].place.primary);
-                self.node.on_advert(index, now, &received, primary, &mut out);
-                self.carry_out(out);
             }
         }
+    }
+
+    /// What has come in at a socket.
+    fn take(&mut self, at: usize, datagram: &Datagram<'_>) {
+        let is_here = |instance: &&Instance| self.sockets[at].is_of(&instance.router);
+        let here = self.setup.instances.iter().filter(is_here).map(|instance| &*instance.router);
+        // Others may use other numbers on the same wire.
+        let Ok(router) = find(here, datagram) else { return };
+        let is_it = |instance: &Instance| std::ptr::eq(Arc::as_ptr(&instance.router), router);
+        let Some(index) = self.setup.instances.iter().position(is_it) else { return };
+        let company = &mut self.company[index];
+        let here = Here {
+            running: matches!(self.node.machine(index).state(), State::Backup | State::Master),
+            addresses: &company.place.addresses,
+            now_unix: unix().as_secs(),
+        };
+        let received = match receive(router, here, &mut company.marks, datagram) {
+            Ok(received) => received,
+            Err(reason) => return company.counters.discard(reason),
+        };
+        company.counters.received += 1;
+        company.counters.message_only += u64::from(received.message_only);
+        received.warnings.iter().for_each(|warning| company.counters.warn(*warning));
+        if company.odd != received.warnings {
+            company.odd.clone_from(&received.warnings);
+            let names: Vec<&str> = company.odd.iter().map(|warning| warning.name()).collect();
+            if !names.is_empty() {
+                let what = format!("adverts of {}: {}", received.source, names.join(", "));
+                let _ = self.events.send(Event::Odd { router: router.name.clone(), what });
+            }
+        }
+        let (primary, now, mut out) = (company.place.primary, self.now(), Vec::new());
+        self.node.on_advert(index, now, &received, primary, &mut out);
+        self.carry_out(out);
     }
 
     fn carry_out(&mut self, actions: Actions) {
@@ -214,12 +209,13 @@ impl Thread {
                 Action::Announce => self.announce(index),
                 Action::WantsMaster => {}
                 Action::Became { from, to, cause } => {
-                    let counters = &mut self.company[index].counters;
+                    let (instance, counters) = (&self.setup.instances[index], &mut self.company[index].counters);
                     counters.transitions += 1;
                     counters.last_transition = Some(unix().as_secs());
                     counters.reason = cause.to_string();
                     let _ = self.events.send(Event::Became {
-                        router: self.setup.instances[index].router.name.clone(),
+                        router: instance.router.name.clone(),
+                        notify: Arc::clone(&instance.notify),
                         from: from.name(),
                         to: to.name(),
                         cause: cause.to_string(),
@@ -232,8 +228,8 @@ impl Thread {
 
     fn send(&mut self, index: usize, priority: u8) {
         let (instance, company) = (&self.setup.instances[index], &mut self.company[index]);
-        let key = (instance.router.interface.clone(), instance.router.family);
-        let (Some(socket), Some(source)) = (self.sockets.get(&key), company.place.primary) else { return };
+        let socket = self.sockets.iter().find(|socket| socket.is_of(&instance.router));
+        let (Some(socket), Some(source)) = (socket, company.place.primary) else { return };
         match send::adverts(&instance.router, priority, source, socket, &mut company.numbers) {
             Ok(()) => {
                 company.counters.sent += 1;
@@ -265,15 +261,8 @@ impl Thread {
     fn announce(&self, index: usize) {
         let (instance, place) = (&self.setup.instances[index], &self.company[index].place);
         let Some(mac) = place.mac else { return };
-        let path = format!("/proc/sys/net/ipv6/conf/{}/forwarding", instance.router.interface);
-        let routes = std::fs::read_to_string(path).is_ok_and(|text| text.trim() != "0");
-        let _ = self.teller.send(tell::Job::Announce {
-            key: instance.key(),
-            router: instance.router.name.clone(),
-            ifindex: place.ifindex,
-            frames: instance.addresses.iter().map(|prefix| announce::frame(prefix.address(), mac, routes)).collect(),
-            announcing: instance.announcing,
-        });
+        let (instance, ifindex) = (instance.clone(), place.ifindex);
+        let _ = self.teller.send(tell::Job::Announce { instance, ifindex, mac });
     }
 
     fn report(&self) -> Vec<headgate_api::VirtualRouter> {

@@ -32,7 +32,8 @@ pub fn headgate(topology: &Topology, keys: &str) -> Daemon {
 }
 
 pub fn config(device: &str, keys: &str) -> String {
-    let addresses = if keys.contains("addresses =") { "" } else { "addresses = [\"10.0.0.200/24\"]\n" };
+    let addresses =
+        if keys.lines().any(|line| line.starts_with("addresses =")) { "" } else { "addresses = [\"10.0.0.200/24\"]\n" };
     format!("[[virtual_router]]\nname = \"VI_1\"\ninterface = \"{device}\"\nid = 51\n{addresses}{keys}\n")
 }
 

@@ -123,18 +123,20 @@ impl Machine {
         }
     }
 
-    /// Goes on with other settings of the same router: number, family and version stay.
+    /// Goes on with other settings of the same router: number, family and version stay, and so does what tracking adds to the priority.
     pub fn reconfigure(&mut self, now: Micros, router: Arc<Router>, grouped: bool, out: &mut Vec<Action>) {
-        let (holds, changed) = (self.state == State::Master, self.router.addresses != router.addresses);
-        self.priority = router.priority;
         self.grouped = grouped;
+        if self.router == router {
+            return;
+        }
+        let tracked = i16::from(self.priority) - i16::from(self.router.priority);
         self.router = router;
-        if holds {
+        self.priority = self.router.priority;
+        self.set_priority((i16::from(self.priority) + tracked).clamp(1, OWNER.into()) as u8);
+        if self.state == State::Master || self.router.version == Version::V2 {
             self.master_interval = self.router.interval;
-            if changed {
-                out.push(Action::Hold(true));
-                out.push(Action::Announce);
-            }
+        }
+        if self.state == State::Master {
             self.advertise(now, out);
         }
     }
@@ -195,14 +197,6 @@ impl Machine {
     pub fn follow_down(&mut self, now: Micros, cause: Cause, out: &mut Vec<Action>) {
         if self.state == State::Master {
             self.leave(State::Backup, cause, out);
-            self.await_master(now);
-        }
-    }
-
-    /// The group cannot be master now: it waits for another whole interval.
-    pub fn wait_again(&mut self, now: Micros) {
-        if self.wants_master {
-            self.wants_master = false;
             self.await_master(now);
         }
     }

@@ -57,14 +57,6 @@ impl Node {
         &self.members[index].machine
     }
 
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
     pub fn next_deadline(&self) -> Option<Micros> {
         self.machines().filter_map(Machine::next_deadline).min()
     }

@@ -38,13 +38,13 @@ pub struct Here<'a> {
 pub fn find<'r>(
     mut routers: impl Iterator<Item = &'r Router> + Clone,
     datagram: &Datagram<'_>,
-) -> Result<usize, Reason> {
+) -> Result<&'r Router, Reason> {
     let message = Message::new(datagram.message).ok_or(Reason::LengthShort)?;
     let family = Family::of(datagram.source);
     if !routers.clone().any(|router| router.family == family) {
         return Err(Reason::Family);
     }
-    routers.position(|router| router.family == family && router.id == message.id()).ok_or(Reason::Vrid)
+    routers.find(|router| router.family == family && router.id == message.id()).ok_or(Reason::Vrid)
 }
 
 /// # Errors

@@ -123,6 +123,30 @@ pub struct Router {
 }
 
 impl Router {
+    /// Of version 3, with the priority and interval that keepalived takes by default, and multicast.
+    pub fn new(name: &str, interface: &str, id: u8, addresses: Vec<IpAddr>) -> Self {
+        let family = addresses.first().map_or(Family::V4, |first| Family::of(*first));
+        Self {
+            name: name.to_owned(),
+            interface: interface.to_owned(),
+            id,
+            family,
+            version: Version::V3,
+            priority: 100,
+            interval: SECOND,
+            preempt: true,
+            preempt_delay: 0,
+            addresses,
+            peers: Peers::Multicast(family.group()),
+            authentication: Authentication::None,
+            coverage: Coverage::default(),
+            same_addresses: false,
+            accept_empty_list: false,
+            strict_link_local: false,
+            old_unicast_checksum: false,
+        }
+    }
+
     /// `(256 - priority) / 256` of an interval, of a second with version 2; exact to the microsecond.
     pub fn skew(&self, priority: u8, interval: Micros) -> Micros {
         let base = if self.version == Version::V2 { SECOND } else { interval };

@@ -9,7 +9,7 @@ use headgate_vrrp::datagram::Datagram;
 use headgate_vrrp::hmac::Marks;
 use headgate_vrrp::message::{Advert, Ends, Password};
 use headgate_vrrp::receive::{Here, receive};
-use headgate_vrrp::router::{Authentication, Coverage, Family, Micros, Peers, Router, SECOND, Version};
+use headgate_vrrp::router::{Coverage, Family, Micros, Router, SECOND, Version};
 use headgate_vrrp::{Action, Machine, State};
 
 const RUNS: u64 = 400;
@@ -54,24 +54,14 @@ impl World {
         // Equal priorities are decided by the address.
         let same = random.below(4) == 0;
         let station = |index: u64, random: &mut Random| {
+            let addresses = vec![IpAddr::from([10, 0, 0, 100])];
             let router = Router {
-                name: "VI_1".to_owned(),
-                interface: "eth0".to_owned(),
-                id: 51,
-                family: Family::V4,
                 version,
                 priority: if same { 100 } else { 1 + random.below(254) as u8 },
                 interval,
                 preempt: random.below(3) > 0,
                 preempt_delay: if random.below(4) == 0 { interval * 5 } else { 0 },
-                addresses: vec![IpAddr::from([10, 0, 0, 100])],
-                peers: Peers::Multicast(Family::V4.group()),
-                authentication: Authentication::None,
-                coverage: Coverage::default(),
-                same_addresses: false,
-                accept_empty_list: false,
-                strict_link_local: false,
-                old_unicast_checksum: false,
+                ..Router::new("VI_1", "eth0", 51, addresses)
             };
             Station {
                 machine: Machine::new(Arc::new(router), false),

@@ -26,7 +26,7 @@ impl VirtualRouters {
     }
 
     pub fn setup(&self) -> Setup {
-        Setup { instances: self.instances.clone(), groups: self.groups.clone() }
+        Setup::new(self.instances.clone(), self.groups.clone())
     }
 
     /// Whether a virtual router of this node may hold it.

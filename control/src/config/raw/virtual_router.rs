@@ -102,6 +102,7 @@ pub(in crate::config) struct Authentication {
 }
 
 pub(in crate::config) struct HmacKey {
+    pub place: Place,
     pub id: Field<u8>,
     pub secret: Field<Vec<u8>>,
 }
@@ -187,6 +188,7 @@ impl Authentication {
 impl HmacKey {
     fn read(section: &Section<'_, '_>) -> Self {
         Self {
+            place: section.place().clone(),
             id: section.field("id", |v| v.integer(0..=255_u8, "")),
             secret: section.field("secret", |v| v.secret("a key of 32 to 64 bytes", secret)),
         }

@@ -76,6 +76,8 @@ struct KnownUpstream {
     place: Place,
     used: bool,
     http2: bool,
+    /// Has a cookie, which connections have not.
+    sticky: bool,
 }
 
 impl Known {
@@ -84,6 +86,9 @@ impl Known {
             upstream.used = true;
             if protocol == Protocol::Tcp && upstream.http2 {
                 findings.error(&at.place, Problem::TcpToHttp2(at.value.clone()));
+            }
+            if protocol == Protocol::Tcp && upstream.sticky {
+                findings.warning(&at.place, Advice::TcpWithCookie(at.value.clone()));
             }
             return Some(upstream.index);
         }

@@ -21,17 +21,11 @@ pub(super) fn track(raw: raw::Track, known: &Known<'_>, findings: &Findings) -> 
     let error = |problem| findings.error(&raw.place, Problem::VirtualRouter(problem));
     let interval = raw.interval.clone().or(INTERVAL);
     let mut found = Vec::new();
-    let is_script = !matches!(raw.script, Field::Absent(_));
-    let is_invalid = [
-        matches!(raw.script, Field::Invalid),
-        matches!(raw.interface, Field::Invalid),
-        matches!(raw.file, Field::Invalid),
-        matches!(raw.process, Field::Invalid),
-        matches!(raw.upstream, Field::Invalid),
-        matches!(raw.service, Field::Invalid),
-    ]
-    .contains(&true);
-    let polls = is_script || !matches!((&raw.file, &raw.process), (Field::Absent(_), Field::Absent(_)));
+    let is_script = !raw.script.is_absent();
+    let (is_file, is_process) = (!raw.file.is_absent(), !raw.process.is_absent());
+    let others = [&raw.interface, &raw.upstream, &raw.service].map(|field| !field.is_absent());
+    let given = [is_script, is_file, is_process].into_iter().chain(others).filter(|given| *given).count();
+    let polls = is_script || is_file || is_process;
     if let Some(at) = raw.script.clone().set() {
         found.push(Tracked::Script(Script {
             command: Command { words: at.value, user: raw.user.clone().set().map(|at| at.value) },
@@ -53,9 +47,7 @@ pub(super) fn track(raw: raw::Track, known: &Known<'_>, findings: &Findings) -> 
     if let Some(place) = raw.interval.place().filter(|_| !polls) {
         findings.error(place, Problem::VirtualRouter("only for a script, a file or a process"));
     }
-    if found.len() > 1 {
-        error("one of script, interface, file, process, upstream and service");
-    } else if found.is_empty() && !is_invalid {
+    if given != 1 {
         error("expected one of script, interface, file, process, upstream and service");
     }
     let what = found.pop()?;

@@ -86,7 +86,19 @@ fn instance(raw: raw::VirtualRouter, known: &Known<'_>, findings: &Findings) -> 
     let advertised: Vec<Prefix> = addresses.value.iter().map(|at| at.value).collect();
     let excluded: Vec<Prefix> =
         raw.excluded_addresses.set().into_iter().flat_map(|at| at.value).map(|at| at.value).collect();
-    let old_checksum = raw.unicast.as_ref().is_some_and(|unicast| unicast.old_checksum.clone().or(false));
+    let old_checksum = raw.unicast.as_ref().map(|unicast| unicast.old_checksum.clone());
+    let ignored = |place: Option<&Place>, only: &'static str| {
+        if let Some(place) = place {
+            findings.warning(place, Advice::OnlyFor(only));
+        }
+    };
+    if version == Version::V2 || family == Family::V6 {
+        ignored(raw.checksum.place(), "version 3 with IPv4 addresses");
+        ignored(old_checksum.as_ref().and_then(Field::place), "version 3 with IPv4 addresses");
+    }
+    if family == Family::V4 {
+        ignored(raw.strict_link_local.place(), "a virtual router of IPv6 addresses");
+    }
     let source = raw.source.clone().set();
     for at in [&source, &raw.multicast_group.clone().set()].into_iter().flatten() {
         if Family::of(at.value) != family {
@@ -115,7 +127,7 @@ fn instance(raw: raw::VirtualRouter, known: &Known<'_>, findings: &Findings) -> 
         same_addresses: raw.address_mismatch.or(false),
         accept_empty_list: raw.accept_empty_list.or(false),
         strict_link_local: raw.strict_link_local.or(false),
-        old_unicast_checksum: old_checksum,
+        old_unicast_checksum: old_checksum.is_some_and(|field| field.or(false)),
     };
     let announcing = raw.announce.map_or(ANNOUNCING, |raw| Announcing {
         repeat: raw.repeat.or(ANNOUNCING.repeat),
@@ -129,7 +141,7 @@ fn instance(raw: raw::VirtualRouter, known: &Known<'_>, findings: &Findings) -> 
         source: source.map(|at| at.value),
         announcing,
         tracks,
-        notify,
+        notify: Arc::new(notify),
     })
 }
 
@@ -210,8 +222,13 @@ fn authentication(
         Authentication::None
     };
     let Some(kind) = raw.kind.required("\"pass\" or \"hmac\"", findings) else { return Authentication::None };
+    let ignored = |place: &Place, only| findings.warning(place, Advice::OnlyFor(only));
     match kind.value {
         raw::AuthenticationType::Pass => {
+            let places = raw.keys.first().map(|key| &key.place).into_iter();
+            for place in places.chain(raw.mode.place()).chain(raw.window.place()) {
+                ignored(place, "type = \"hmac\"");
+            }
             if version == Version::V3 {
                 return refuse(&kind.place, "version 3 has no passwords: use type = \"hmac\" or version = 2");
             }
@@ -221,6 +238,9 @@ fn authentication(
             Authentication::Pass(padded)
         }
         raw::AuthenticationType::Hmac => {
+            if let Some(place) = raw.password.place() {
+                ignored(place, "type = \"pass\"");
+            }
             let mut ids = Unique::default();
             let mut keys = Vec::new();
             for key in raw.keys {

@@ -1,11 +1,12 @@
 //! What is around the virtual routers: their settings, their interfaces, and what they track.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use headgate_vrrp::node::Actions;
 use headgate_vrrp::router::{Micros, Peers};
-use headgate_vrrp::{Node, State};
+use headgate_vrrp::{Node, Router, State};
 
 use super::{Company, Thread};
 use crate::netlink::NetState;
@@ -17,6 +18,9 @@ use crate::vrrp::track::{Tracked, Verdict, Weighed};
 impl Thread {
     /// Goes over to other virtual routers; those that are in both go on.
     pub(super) fn configure(&mut self, setup: Arc<Setup>) {
+        if self.setup == setup {
+            return;
+        }
         let mut out = Vec::new();
         for (index, instance) in self.setup.instances.iter().enumerate() {
             let version = instance.router.version;
@@ -47,12 +51,27 @@ impl Thread {
         self.node = Node::new(&self.setup.routers(), &self.setup.groups);
         let (now, mut out) = (self.now(), Vec::new());
         self.node.inherit(old, now, &mut out);
+        self.sockets.retain(|socket| self.setup.instances.iter().any(|instance| socket.is_of(&instance.router)));
         self.look_around();
         self.carry_out(out);
+        self.follow_addresses(&before);
         let mut out = Vec::new();
         self.node.start(now, &mut out);
         self.release_strays();
         self.carry_out(out);
+    }
+
+    /// Where this node is master, other addresses than before are held and announced.
+    fn follow_addresses(&self, before: &Setup) {
+        for (index, instance) in self.setup.instances.iter().enumerate() {
+            let known = before.instances.iter().find(|known| known.key() == instance.key());
+            let same =
+                |known: &Instance| (&known.addresses, known.announcing) == (&instance.addresses, instance.announcing);
+            if self.node.machine(index).state() == State::Master && !known.is_some_and(same) {
+                self.hold(index, true);
+                self.announce(index);
+            }
+        }
     }
 
     /// Addresses that a predecessor left behind would answer beside the master's.
@@ -79,16 +98,12 @@ impl Thread {
             let place = Place::find(instance, &self.setup, &self.network);
             let before = std::mem::replace(&mut self.company[index].place, place);
             let place = &self.company[index].place;
-            if *place == before {
-                continue;
-            }
-            let lost = instance.addresses.iter().any(|prefix| {
-                before.addresses.contains(&prefix.address()) && !place.addresses.contains(&prefix.address())
-            });
+            let is_master = self.node.machine(index).state() == State::Master;
+            let lost = is_master && *place != before && before.lost(place, instance);
             if place.ifindex != 0 {
                 self.open_socket(index);
             }
-            if lost && self.node.machine(index).state() == State::Master {
+            if lost {
                 let name = self.setup.instances[index].router.name.clone();
                 self.trouble(&name, "somebody took an address away, it is put back".to_owned());
                 self.hold(index, true);
@@ -146,28 +161,30 @@ impl Thread {
         self.node.set_fault(index, now, fault, out);
     }
 
+    /// Has the adverts of a router come in, if they do not yet.
     fn open_socket(&mut self, index: usize) {
         let (router, ifindex) = (&self.setup.instances[index].router, self.company[index].place.ifindex);
-        let key = (router.interface.clone(), router.family);
-        if self.sockets.get(&key).is_none_or(|socket| socket.ifindex() != ifindex) {
-            self.sockets.remove(&key);
-        }
-        let opened = match self.sockets.remove(&key) {
-            Some(socket) => Ok(socket),
-            None => AdvertSocket::open(&router.interface, ifindex, router.family),
+        // An interface of the same name may be another one now.
+        self.sockets.retain(|socket| !socket.is_of(router) || socket.ifindex() == ifindex);
+        let known = self.sockets.iter_mut().find(|socket| socket.is_of(router));
+        let done = match known {
+            Some(socket) => listen(socket, router),
+            None => AdvertSocket::open(&router.interface, ifindex, router.family).and_then(|mut socket| {
+                listen(&mut socket, router)?;
+                self.sockets.push(socket);
+                Ok(())
+            }),
         };
-        let joined = opened.and_then(|mut socket| {
-            if let Peers::Multicast(group) = router.peers {
-                socket.join(group)?;
-            }
-            Ok(socket)
-        });
-        match joined {
-            Ok(socket) => drop(self.sockets.insert(key, socket)),
-            Err(error) => {
-                let (name, interface) = (router.name.clone(), router.interface.clone());
-                self.trouble(&name, format!("cannot listen to adverts on {interface}: {error}"));
-            }
+        if let Err(error) = done {
+            let (name, interface) = (router.name.clone(), router.interface.clone());
+            self.trouble(&name, format!("cannot listen to adverts on {interface}: {error}"));
         }
+    }
+}
+
+fn listen(socket: &mut AdvertSocket, router: &Router) -> io::Result<()> {
+    match router.peers {
+        Peers::Multicast(group) => socket.join(group),
+        Peers::Unicast { .. } => Ok(()),
     }
 }

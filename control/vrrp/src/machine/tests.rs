@@ -5,28 +5,11 @@ use super::Machine;
 use crate::message::Advert;
 use crate::outcome::{Action, Cause, Effect, State};
 use crate::receive::Received;
-use crate::router::{Authentication, Coverage, Family, Micros, Peers, Router, SECOND, Version};
+use crate::router::{Micros, Router, SECOND, Version};
 
 fn machine(priority: u8, change: impl FnOnce(&mut Router)) -> Machine {
-    let mut router = Router {
-        name: "VI_1".to_owned(),
-        interface: "eth0".to_owned(),
-        id: 51,
-        family: Family::V4,
-        version: Version::V3,
-        priority,
-        interval: SECOND / 10,
-        preempt: true,
-        preempt_delay: 0,
-        addresses: vec!["10.0.0.100".parse().expect("an address")],
-        peers: Peers::Multicast(Family::V4.group()),
-        authentication: Authentication::None,
-        coverage: Coverage::default(),
-        same_addresses: false,
-        accept_empty_list: false,
-        strict_link_local: false,
-        old_unicast_checksum: false,
-    };
+    let router = Router::new("VI_1", "eth0", 51, vec![address(100)]);
+    let mut router = Router { priority, interval: SECOND / 10, ..router };
     change(&mut router);
     Machine::new(Arc::new(router), false)
 }
@@ -159,4 +142,17 @@ fn stopping_twice_says_it_once() {
     machine.stop(&mut out);
     machine.stop(&mut out);
     assert_eq!(out.iter().filter(|action| matches!(action, Action::SendAdvert { .. })).count(), 1);
+}
+
+#[test]
+fn new_settings_keep_what_tracking_takes() {
+    let mut machine = started(200, |_| {});
+    machine.on_timer(SECOND, &mut Vec::new());
+    machine.set_priority(180);
+    let (mut out, same) = (Vec::new(), Arc::clone(machine.router()));
+    machine.reconfigure(2 * SECOND, same, false, &mut out);
+    assert!(out.is_empty(), "nothing has changed: {out:?}");
+    let other = Arc::new(Router { priority: 100, ..(**machine.router()).clone() });
+    machine.reconfigure(2 * SECOND, other, false, &mut out);
+    assert_eq!(out, [Action::SendAdvert { priority: 80 }]);
 }

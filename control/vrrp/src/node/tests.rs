@@ -5,28 +5,11 @@ use super::{Actions, Node};
 use crate::message::Advert;
 use crate::outcome::{Action, State};
 use crate::receive::Received;
-use crate::router::{Authentication, Coverage, Family, Peers, Router, SECOND, Version};
+use crate::router::{Router, SECOND};
 
 fn router(name: &str, id: u8, priority: u8) -> Arc<Router> {
-    Arc::new(Router {
-        name: name.to_owned(),
-        interface: "eth0".to_owned(),
-        id,
-        family: Family::V4,
-        version: Version::V3,
-        priority,
-        interval: SECOND,
-        preempt: true,
-        preempt_delay: 0,
-        addresses: vec!["10.0.0.100".parse().expect("an address")],
-        peers: Peers::Multicast(Family::V4.group()),
-        authentication: Authentication::None,
-        coverage: Coverage::default(),
-        same_addresses: false,
-        accept_empty_list: false,
-        strict_link_local: false,
-        old_unicast_checksum: false,
-    })
+    let addresses = vec![IpAddr::from([10, 0, 0, 100])];
+    Arc::new(Router { priority, ..Router::new(name, "eth0", id, addresses) })
 }
 
 fn received(id: u8, priority: u8) -> Received {

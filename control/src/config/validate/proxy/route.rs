@@ -49,6 +49,11 @@ pub(super) fn route(
     if !proxied && (raw.request_headers.is_some() || matches!(raw.rewrite, Field::Set(_))) {
         findings.warning(&raw.place, Advice::EditsNotProxied);
     }
+    if let Some(place) = raw.timeouts.as_ref().and_then(|timeouts| timeouts.send.place())
+        && protocol == Protocol::Tcp
+    {
+        findings.warning(place, Advice::OnlyFor("protocol = \"http\""));
+    }
     let default = match protocol {
         Protocol::Http => Timeouts::default(),
         Protocol::Tcp => Timeouts { read: TCP_SILENCE, ..Timeouts::default() },

@@ -72,7 +72,8 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     if !known.names.insert(&name, &place, findings) {
         return None;
     }
-    known.upstreams.insert(name.clone(), KnownUpstream { index: known.count, place: raw.place, used: false, http2 });
+    let upstream = KnownUpstream { index: known.count, place: raw.place, used: false, http2, sticky: sticky.is_some() };
+    known.upstreams.insert(name.clone(), upstream);
     known.count += 1;
     for (server, check) in servers.iter().zip(checks) {
         known.checks.extend(check.map(|check| ((name.clone(), server_key(server)), check)));
