@@ -29,7 +29,7 @@ pub fn snapshot(generation: u64, settings: Settings, registry: &Registry, networ
             persistence: service.persistence,
             pool: Arc::clone(&service.pool),
         });
-        servers.extend(service.servers.iter().map(|server| Server {
+        servers.extend(service.scheduled_servers().map(|server| Server {
             id: server.id,
             service: index,
             address: server.address,

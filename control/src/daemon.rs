@@ -11,6 +11,7 @@
 mod addresses;
 mod answers;
 mod chain;
+mod checks;
 mod dataplane;
 mod interfaces;
 mod neighbours;
@@ -46,6 +47,7 @@ use crate::vrrp::{self, Vrrp};
 
 use addresses::Held;
 use chain::chain;
+use checks::Checks;
 use dataplane::Dataplane;
 use notify::notify;
 use proxy::Proxy;
@@ -120,6 +122,7 @@ struct Daemon {
     proxy: Proxy,
     vrrp: Vrrp,
     tracking: Tracking,
+    checks: Checks,
     notifier: Notifier,
     state: watch::Receiver<Arc<NetState>>,
     commands: Commands,
@@ -143,6 +146,8 @@ enum Event {
     /// A virtual router has changed its state, or has trouble.
     Vrrp(vrrp::Event),
     Tracked(Finding),
+    /// A check of a service's server says something new.
+    Checked(checks::Finding),
     Tick,
 }
 
@@ -170,6 +175,7 @@ impl Daemon {
             proxy: Proxy::default(),
             vrrp: Vrrp::default(),
             tracking: Tracking::new(),
+            checks: Checks::new(),
             notifier: Notifier::start(),
             state,
             commands,
@@ -250,6 +256,9 @@ impl Daemon {
                 Event::Names => self.proxy.follow_names(),
                 Event::Vrrp(event) => self.virtual_router_event(&event),
                 Event::Tracked((router, track, verdict)) => self.vrrp.judge(router, track, verdict),
+                // No server comes back any more.
+                Event::Checked(_) if self.draining.is_some() => {}
+                Event::Checked(finding) => self.checked(&finding),
                 Event::Tick => self.tick().await?,
             }
             if self.is_drained() {
@@ -272,6 +281,7 @@ impl Daemon {
             Ok(()) = self.state.changed() => Event::Network,
             Some(wanted) = requests => Event::Resolve(wanted),
             event = self.vrrp.next_event() => Event::Vrrp(event),
+            finding = self.checks.next() => Event::Checked(finding),
             finding = self.tracking.next() => Event::Tracked(finding),
             () = self.proxy.renamed() => Event::Names,
             _ = tick.tick() => Event::Tick,
@@ -289,6 +299,7 @@ impl Daemon {
             self.requests = Some(requests);
         }
         self.registry.apply(&self.model)?;
+        self.checks.apply(&self.model, &mut self.registry);
         self.proxy.apply(self.model.proxy())?;
         self.generation += 1;
         self.publish()?;
@@ -327,7 +338,8 @@ impl Daemon {
 
     async fn tick(&mut self) -> Result<()> {
         self.ticks = self.ticks.wrapping_add(1);
-        if self.registry.prune() {
+        let grown = self.draining.is_none() && self.registry.grow(Instant::now());
+        if self.registry.prune() || grown {
             self.publish_or_log();
         }
         if self.ticks.is_multiple_of(KEEP_ADDRESSES_EVERY) {

@@ -10,7 +10,7 @@ pub mod check;
 pub mod machine;
 mod probe;
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 
 pub use check::{Check, Kind};
 use machine::{Machine, Verdict};
+use probe::Passed;
 
 /// The first checks are spread over so much time for each, at least over [`SPREAD_LEAST`], at most over an interval: they keep the distance
 /// that they have begun with.
@@ -37,21 +38,32 @@ pub trait Subject: fmt::Debug {
     fn address(&self) -> SocketAddr;
     /// `now` in milliseconds of the proxy's clock.
     fn tell(&self, up: bool, now: u64);
+    /// What the server says about its weight; `None`: nothing.
+    fn weigh(&self, _weight: Option<u32>) {}
 }
 
-/// What is to be checked.
+/// What is to be checked, and how: it works while it passes all of them.
 #[derive(Debug)]
 pub struct Wanted {
     pub subject: Rc<dyn Subject>,
-    pub check: Arc<Check>,
+    pub checks: Vec<Arc<Check>>,
 }
 
 /// All checks that run.
 #[derive(Debug, Default)]
 pub struct Health {
     running: HashMap<SocketAddr, Vec<Running>>,
-    /// By their subject's id.
-    told: HashMap<String, Rc<Told>>,
+    /// By id.
+    whole: HashMap<String, Rc<Whole>>,
+}
+
+/// A subject and all its checks.
+#[derive(Debug)]
+struct Whole {
+    subject: Rc<dyn Subject>,
+    parts: RefCell<Vec<Rc<Told>>>,
+    /// What the subject was told.
+    told: Cell<Option<(bool, Option<u32>)>>,
 }
 
 #[derive(Debug)]
@@ -70,7 +82,7 @@ impl Drop for Running {
 /// Who is told, and what the last word was.
 #[derive(Debug)]
 struct Told {
-    subjects: RefCell<Vec<Rc<dyn Subject>>>,
+    whole: RefCell<Vec<Rc<Whole>>>,
     status: RefCell<Status>,
 }
 
@@ -84,6 +96,8 @@ pub struct Status {
     pub since: u64,
     /// What was wrong the last time something was.
     pub reason: Option<String>,
+    /// What the server says about it.
+    pub weight: Option<u32>,
 }
 
 impl Health {
@@ -91,33 +105,60 @@ impl Health {
     /// longer checked is taken for well. To be called within a [`tokio::task::LocalSet`].
     pub fn apply(&mut self, wanted: Vec<Wanted>) {
         let mut before = std::mem::take(&mut self.running);
-        let mut told_before = std::mem::take(&mut self.told);
+        let mut left = std::mem::take(&mut self.whole);
         let spread = SPREAD_LEAST.max(SPREAD_EACH * wanted.len() as u32);
-        let mut left: HashMap<_, _> = before.values().flatten().flat_map(|running| running.told.by_id()).collect();
-        for Wanted { subject, check } in wanted {
-            let (id, target) = (subject.id(), check.target(subject.address()));
-            left.remove(&id);
-            let known = told_before.remove(&id).map(|told| told.status().clone());
-            let here = self.running.entry(target).or_default();
-            let at = here.iter().position(|running| running.check == check).unwrap_or_else(|| {
-                let same = before.get_mut(&target).and_then(|before| {
-                    let at = before.iter().position(|running| running.check == check)?;
-                    Some(before.swap_remove(at).without_subjects())
+        for Wanted { subject, checks } in wanted {
+            let (id, address) = (subject.id(), subject.address());
+            let known = left.remove(&id);
+            let whole = Rc::new(Whole { subject, parts: RefCell::default(), told: Cell::default() });
+            for (index, check) in checks.into_iter().enumerate() {
+                let target = check.target(address);
+                let here = self.running.entry(target).or_default();
+                let at = here.iter().position(|running| running.check == check).unwrap_or_else(|| {
+                    let same = before.get_mut(&target).and_then(|before| {
+                        let at = before.iter().position(|running| running.check == check)?;
+                        Some(before.swap_remove(at).of_nobody())
+                    });
+                    let known = known.as_ref().and_then(|known| known.status_of(index));
+                    here.push(same.unwrap_or_else(|| Running::start(target, check, known, spread)));
+                    here.len() - 1
                 });
-                here.push(same.unwrap_or_else(|| Running::start(target, check, known, spread)));
-                here.len() - 1
-            });
-            here[at].told.add(subject);
-            self.told.insert(id, Rc::clone(&here[at].told));
+                here[at].told.whole.borrow_mut().push(Rc::clone(&whole));
+                whole.parts.borrow_mut().push(Rc::clone(&here[at].told));
+            }
+            whole.tell(millis());
+            self.whole.insert(id, whole);
         }
-        for subject in left.values() {
-            subject.tell(true, millis());
+        for whole in left.values() {
+            whole.subject.tell(true, millis());
+            whole.subject.weigh(None);
         }
     }
 
-    /// What the check of a subject says, if it has one.
-    pub fn status(&self, id: &str) -> Option<Status> {
-        self.told.get(id).map(|told| told.status().clone())
+    /// What the checks of a subject say, in their order.
+    pub fn status(&self, id: &str) -> Vec<Status> {
+        let parts = self.whole.get(id).map(|whole| whole.parts.borrow());
+        parts.iter().flat_map(|parts| parts.iter()).map(|told| told.status.borrow().clone()).collect()
+    }
+}
+
+impl Whole {
+    fn status_of(&self, index: usize) -> Option<Status> {
+        self.parts.borrow().get(index).map(|told| told.status.borrow().clone())
+    }
+
+    /// Tells the subject, if there is anything new.
+    fn tell(&self, now: u64) {
+        let parts = self.parts.borrow();
+        let up = parts.iter().all(|told| told.status.borrow().verdict == Verdict::Up);
+        let weight = parts.iter().find_map(|told| told.status.borrow().weight);
+        let before = self.told.replace(Some((up, weight)));
+        if before.is_none_or(|(told, _)| told != up) {
+            self.subject.tell(up, now);
+        }
+        if before.is_none_or(|(_, told)| told != weight) {
+            self.subject.weigh(weight);
+        }
     }
 }
 
@@ -129,69 +170,58 @@ impl Running {
             known: false,
             since: millis(),
             reason: (!check.starts_up).then(|| "not checked so far".to_owned()),
+            weight: None,
         });
-        let told = Rc::new(Told { subjects: RefCell::default(), status: RefCell::new(status) });
+        let told = Rc::new(Told { whole: RefCell::default(), status: RefCell::new(status) });
         let spread = check.interval.min(spread).as_millis() as u64;
         let first = millis() + RandomState::new().hash_one(target) % spread.max(1);
         let task = tokio::task::spawn_local(run(target, Arc::clone(&check), Rc::clone(&told), first)).abort_handle();
         Self { check, told, task }
     }
 
-    fn without_subjects(self) -> Self {
-        self.told.subjects.borrow_mut().clear();
+    fn of_nobody(self) -> Self {
+        self.told.whole.borrow_mut().clear();
         self
     }
 }
 
 impl Told {
-    fn status(&self) -> Ref<'_, Status> {
-        self.status.borrow()
-    }
-
-    fn by_id(&self) -> Vec<(String, Rc<dyn Subject>)> {
-        self.subjects.borrow().iter().map(|subject| (subject.id(), Rc::clone(subject))).collect()
-    }
-
-    /// The subject is told what is known so far, and from now on.
-    fn add(&self, subject: Rc<dyn Subject>) {
-        subject.tell(self.status().verdict == Verdict::Up, millis());
-        self.subjects.borrow_mut().push(subject);
-    }
-
-    /// What came out of a check: a new verdict, if there is one, and what was wrong, if something was.
-    fn note(&self, change: Option<Verdict>, reason: Option<String>, now: u64) {
+    /// What came out of a check: a new verdict, if there is one, and the answer or what was wrong.
+    fn note(&self, change: Option<Verdict>, result: Result<Passed, String>, now: u64) {
         let mut status = self.status.borrow_mut();
-        if let Some(verdict) = change {
-            (status.verdict, status.since) = (verdict, now);
-            for subject in &*self.subjects.borrow() {
-                subject.tell(verdict == Verdict::Up, now);
-                let subject = subject.id();
-                match verdict {
-                    Verdict::Up => tracing::info!(subject, "the server passes its check again"),
-                    Verdict::Down => {
-                        let reason = reason.as_deref().unwrap_or_default();
-                        tracing::warn!(subject, "the server fails its check: {reason}");
-                    }
-                }
-            }
-        } else if !status.known {
+        if change.is_some() || !status.known {
             status.since = now;
         }
         status.known = true;
-        status.reason = reason.or_else(|| status.reason.take());
+        status.verdict = change.unwrap_or(status.verdict);
+        match result {
+            Ok(Passed { weight }) => status.weight = weight,
+            Err(reason) => status.reason = Some(reason),
+        }
+        let reason = status.reason.clone().unwrap_or_default();
+        // Whoever is told looks at it.
+        drop(status);
+        for whole in &*self.whole.borrow() {
+            whole.tell(now);
+            let subject = whole.subject.id();
+            match change {
+                Some(Verdict::Up) => tracing::info!(subject, "the server passes its check again"),
+                Some(Verdict::Down) => tracing::warn!(subject, "the server fails its check: {reason}"),
+                None => {}
+            }
+        }
     }
 }
 
 /// Checks until it is ended.
 async fn run(target: SocketAddr, check: Arc<Check>, told: Rc<Told>, first: u64) {
-    let mut machine = Machine::new(check.rise, check.fall, check.interval, first);
-    machine.assume(told.status().verdict);
+    let mut machine = Machine::new(&check, first);
+    machine.assume(told.status.borrow().verdict);
     loop {
         tokio::time::sleep(Duration::from_millis(machine.next().saturating_sub(millis()))).await;
         machine.begin(millis());
-        let asked = tokio::time::timeout(check.timeout, probe::probe(target, &check.kind)).await;
-        let reason = asked.unwrap_or_else(|_| Err(format!("no answer within {:?}", check.timeout))).err();
-        told.note(machine.on_result(reason.is_none()), reason, millis());
+        let result = probe::probe(target, &check).await;
+        told.note(machine.on_result(result.is_ok(), millis()), result, millis());
     }
 }
 

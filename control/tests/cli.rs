@@ -286,6 +286,9 @@ fn json_is_the_daemons_answer_and_text_is_plain_in_a_pipe() {
         forward: Forward::Nat,
         scheduler: "rr".into(),
         up: true,
+        since_s: 1,
+        quorum: 1,
+        sorry_server: None,
         stats: Stats::default(),
         servers: vec![],
     };

@@ -2,17 +2,16 @@
 
 mod common;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use common::PATIENCE;
+use common::nginx::nginx;
 use common::proxy::{Bed, PRIMARY, PROXY, at, namespace};
 use headgate_testbed::traffic::{HttpClient, Response};
-use headgate_testbed::{Namespace, Process, privileged, wait_for};
+use headgate_testbed::{Namespace, Process, privileged};
 
 const NGINX: SocketAddr = at(8081);
 /// Bytes of the large file.
@@ -47,21 +46,12 @@ fn config(www: &str, listener: &str, route: &str) -> String {
 }
 
 /// nginx on the same folder.
-fn nginx(ns: &Namespace, www: &str) -> Process {
-    let home = ns.directory().display().to_string();
-    let mut text = format!(
-        "daemon off; master_process off; user root; pid {home}/nginx.pid; error_log {home}/nginx.log;\n\
-         events {{}} http {{ access_log off; include /etc/nginx/mime.types; default_type application/octet-stream;\n"
+fn on_files(ns: &Namespace, www: &str) -> Process {
+    let server = format!(
+        "include /etc/nginx/mime.types; default_type application/octet-stream;\n\
+         server {{ listen {NGINX}; root {www}; absolute_redirect off; location / {{ }} }}"
     );
-    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-        writeln!(text, "{kind}_temp_path {home}/{kind};").unwrap();
-    }
-    writeln!(text, "server {{ listen {NGINX}; root {www}; absolute_redirect off; location / {{ }} }} }}").unwrap();
-    let file = ns.directory().join("nginx.conf");
-    fs::write(&file, text).unwrap();
-    let process = ns.spawn(&["nginx", "-e", "/dev/null", "-c", file.to_str().unwrap()]).unwrap();
-    wait_for(PATIENCE, "nginx listens", || ns.enter(|| std::net::TcpStream::connect(NGINX)).unwrap().is_ok()).unwrap();
-    process
+    nginx(ns, &[NGINX], &server)
 }
 
 /// Method, target, fields.
@@ -85,7 +75,7 @@ fn files_are_answered_as_nginx_answers() {
     }
     let topology = namespace("files");
     let www = site(topology.director().directory());
-    let _nginx = nginx(topology.director(), &www);
+    let _nginx = on_files(topology.director(), &www);
     let bed = Bed::start(topology, &config(&www, "", ""));
     let known = bed.get("/a.txt");
     let (etag, date) = (known.header("ETag").unwrap(), known.header("Last-Modified").unwrap());

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use bytes::Bytes;
 use common::PATIENCE;
 use common::http2::{body, connect, request, run, send, server};
+use common::nginx::nginx;
 use common::proxy::{BACKUP, BACKUP_KEY, Bed, PRIMARY, PROXY, SECOND, at, config, namespace};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
@@ -174,17 +175,12 @@ fn nginx_is_spoken_to_over_tls() {
     let make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=a.test"];
     topology.director().run(&[&make[..], &["-keyout", &key, "-out", &cert]].concat()).unwrap();
     let (with, without) = (at(PRIMARY), at(SECOND));
-    let text = format!(
-        "daemon off; master_process off; user root; pid {home}/nginx.pid; error_log {home}/nginx.log;\nevents {{}} http {{ \
-         access_log off; client_body_temp_path {home}/b; proxy_temp_path {home}/p; fastcgi_temp_path {home}/f; \
-         uwsgi_temp_path {home}/u; scgi_temp_path {home}/s; ssl_certificate {cert}; ssl_certificate_key {key};\n\
+    let servers = format!(
+        "ssl_certificate {cert}; ssl_certificate_key {key};\n\
          server {{ listen {with} ssl http2; location / {{ return 200 \"$server_protocol $request_method $host\"; }} }}\n\
-         server {{ listen {without} ssl; location / {{ return 200 \"$server_protocol\"; }} }} }}"
+         server {{ listen {without} ssl; location / {{ return 200 \"$server_protocol\"; }} }}"
     );
-    std::fs::write(format!("{home}/nginx.conf"), text).unwrap();
-    let _nginx = topology.director().spawn(&["nginx", "-e", "/dev/null", "-c", &format!("{home}/nginx.conf")]).unwrap();
-    let listens = || topology.director().enter(|| std::net::TcpStream::connect(with)).unwrap().is_ok();
-    wait_for(PATIENCE, "nginx listens", listens).unwrap();
+    let _nginx = nginx(topology.director(), &[with, without], &servers);
     let text = |port| config("http2 = true\ntls = { verify = false }", &[(port, "")], "");
     let bed = Bed::start(topology, &text(PRIMARY));
     let mut client = bed.client();

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
+use common::nginx::nginx;
 use common::proxy::{BACKUP, BACKUP_KEY, Bed, PRIMARY, PROXY, SECOND, at, config, good, namespace};
 use common::tls::{certificates, curl, pair};
 use common::{LARGE, PATIENCE};
@@ -106,9 +106,7 @@ fn servers_are_told_who_the_client_is() {
 }
 
 /// nginx with TLS, which answers with its own name, for each of these.
-fn nginx(ns: &Namespace, home: &str, servers: &[(u16, &str)]) -> Process {
-    let temporary =
-        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {home}/t; "));
+fn with_tls(ns: &Namespace, home: &str, servers: &[(u16, &str)]) -> Process {
     let server = |(port, name): &(u16, &str)| {
         format!(
             "server {{ listen {} ssl; ssl_certificate {home}/{name}.pem; ssl_certificate_key {home}/{name}.key; \
@@ -116,17 +114,8 @@ fn nginx(ns: &Namespace, home: &str, servers: &[(u16, &str)]) -> Process {
             at(*port)
         )
     };
-    let text = format!(
-        "daemon off; master_process off; user root; pid {home}/nginx.pid; error_log {home}/nginx.log;\nevents {{}} http {{ \
-         access_log off; {}\n{} }}",
-        temporary.concat(),
-        servers.iter().map(server).collect::<String>()
-    );
-    fs::write(format!("{home}/nginx.conf"), text).unwrap();
-    let process = ns.spawn(&["nginx", "-e", "/dev/null", "-c", &format!("{home}/nginx.conf")]).unwrap();
-    let listens = || servers.iter().all(|(port, _)| ns.enter(|| TcpStream::connect(at(*port))).unwrap().is_ok());
-    wait_for(PATIENCE, "nginx listens", listens).unwrap();
-    process
+    let addresses: Vec<_> = servers.iter().map(|(port, _)| at(*port)).collect();
+    nginx(ns, &addresses, &servers.iter().map(server).collect::<String>())
 }
 
 #[test]
@@ -138,7 +127,7 @@ fn tls_goes_through_to_the_server_of_its_name() {
     let names = [("a", "DNS:a.test"), ("b", "DNS:*.b.test"), ("rest", "DNS:other.test")];
     let home = certificates(topology.director(), &names);
     let servers = [(PRIMARY, "a"), (SECOND, "b"), (BACKUP, "rest")];
-    let _nginx = nginx(topology.director(), &home, &servers);
+    let _nginx = with_tls(topology.director(), &home, &servers);
     let upstream = |(port, name): &(u16, &str)| {
         format!("[[upstream]]\nname = \"{name}\"\n[[upstream.server]]\naddress = \"127.0.0.1:{port}\"\n")
     };

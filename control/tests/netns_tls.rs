@@ -2,11 +2,10 @@
 
 mod common;
 
-use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 use common::PATIENCE;
+use common::nginx::nginx;
 use common::proxy::{BACKUP, Bed, PRIMARY, PROXY, Server, at, good, namespace, reply, status};
 use common::tls::{certificates, curl, pair};
 use headgate_testbed::{Namespace, Process, privileged, wait_for};
@@ -157,27 +156,14 @@ fn a_reload_brings_a_new_certificate_and_disturbs_nobody() {
     bed.finish();
 }
 
-fn nginx(ns: &Namespace, home: &str) -> Process {
-    let mut text = format!(
-        "daemon off; master_process off; user root; pid {home}/nginx.pid; error_log {home}/nginx.log;\nevents {{}} http {{ \
-         access_log off;\n"
-    );
-    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-        writeln!(text, "{kind}_temp_path {home}/{kind};").unwrap();
-    }
+fn with_tls(ns: &Namespace, home: &str) -> Process {
     let address = at(PRIMARY);
-    writeln!(
-        text,
+    let server = format!(
         "server {{ listen {address} ssl; ssl_certificate {home}/app.pem; ssl_certificate_key {home}/app.key;\n\
          ssl_verify_client optional; ssl_client_certificate {home}/ca.pem;\n\
-         location / {{ return 200 \"$ssl_server_name $ssl_client_verify $ssl_session_reused $connection_requests\"; }} }} }}"
-    )
-    .unwrap();
-    fs::write(Path::new(home).join("nginx.conf"), text).unwrap();
-    let process = ns.spawn(&["nginx", "-e", "/dev/null", "-c", &format!("{home}/nginx.conf")]).unwrap();
-    let listens = || ns.enter(|| std::net::TcpStream::connect(address)).unwrap().is_ok();
-    wait_for(PATIENCE, "nginx listens", listens).unwrap();
-    process
+         location / {{ return 200 \"$ssl_server_name $ssl_client_verify $ssl_session_reused $connection_requests\"; }} }}"
+    );
+    nginx(ns, &[address], &server)
 }
 
 #[test]
@@ -188,7 +174,7 @@ fn servers_are_spoken_to_with_tls_and_have_to_be_who_they_should() {
     let topology = namespace("tlsserver");
     let names = [("app", "DNS:app.test,DNS:localhost,IP:127.0.0.1"), ("own", "DNS:own")];
     let home = certificates(topology.director(), &names);
-    let _nginx = nginx(topology.director(), &home);
+    let _nginx = with_tls(topology.director(), &home);
     let _backup = Server::start(&topology, BACKUP, |_, _| reply("no TLS here"));
     let text = |tls: &str| {
         format!(

@@ -53,6 +53,8 @@ pub enum AskError {
     Connection(#[from] io::Error),
     #[error("closed without an answer")]
     Closed,
+    #[error("closed in the middle of the answer")]
+    Cut,
     #[error("no HTTP: {0}")]
     Invalid(&'static str),
     #[error("the server does not offer HTTP/2")]
@@ -112,7 +114,7 @@ async fn ask_http1(stream: &Stream, question: &Question<'_>) -> Result<Answer, A
             None => {}
         }
     };
-    let body = if *most == 0 { Vec::new() } else { read_body(stream, &mut buffer, framing, *most).await? };
+    let body = read_body(stream, &mut buffer, framing, *most).await?;
     Ok(Answer { status, body })
 }
 
@@ -128,9 +130,11 @@ async fn read_body(stream: &Stream, buffer: &mut Buffer, framing: Body, most: us
             Piece::End(_) => break,
             Piece::Framing(used) => {
                 buffer.consume(used);
-                // What has come so far is judged, whole or not.
                 if stream.read(buffer).await? == 0 {
-                    break;
+                    if reader.ends_with_stream() {
+                        break;
+                    }
+                    return Err(AskError::Cut);
                 }
             }
         }

@@ -31,8 +31,8 @@ pub use report::{CheckReport, Problem, ReloadReport, ServerReport};
 pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, ServerChange};
 pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
 pub use status::{
-    Dataplane, Frames, Interface, LastReload, NodeState, Proxy, ProxyWorker, ServiceSummary, Status, UpstreamSummary,
-    Worker, XdpMode,
+    Dataplane, FailingServer, Frames, Interface, LastReload, NodeState, Proxy, ProxyWorker, ServiceSummary, Status,
+    UpstreamSummary, Worker, XdpMode,
 };
 pub use upstream::{
     CheckState, Latency, ServerCheck, Upstream, UpstreamName, UpstreamQueue, UpstreamServer, UpstreamServerReport,

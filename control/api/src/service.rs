@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ServerCheck;
+
 /// All virtual services, or the one that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -28,8 +30,17 @@ pub struct Service {
     pub address: String,
     pub forward: Forward,
     pub scheduler: String,
-    /// At least one server can take a new connection.
+    /// The weight of its living servers is enough, and at least one can take a new connection.
     pub up: bool,
+    /// Seconds since it went up or down by the weight of its living servers.
+    #[serde(default)]
+    pub since_s: u64,
+    /// The weight of living servers that keeps it up.
+    #[serde(default)]
+    pub quorum: u32,
+    /// Takes the place of all servers while the service is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sorry_server: Option<Box<Server>>,
     pub stats: Stats,
     pub servers: Vec<Server>,
 }
@@ -49,6 +60,9 @@ pub struct Server {
     pub inactive: u64,
     /// Persistence templates that point to this server.
     pub persistent: u64,
+    /// What its check says, if it has any: the one that fails, or the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<ServerCheck>,
     pub stats: Stats,
 }
 
@@ -110,6 +124,8 @@ pub enum ServerState {
     Drain,
     /// Its configured weight is 0.
     Disabled,
+    /// It waits for the service to go down.
+    Standby,
 }
 
 impl fmt::Display for Protocol {
@@ -138,6 +154,7 @@ impl fmt::Display for ServerState {
             Self::Down => "down",
             Self::Drain => "drain",
             Self::Disabled => "disabled",
+            Self::Standby => "standby",
         })
     }
 }

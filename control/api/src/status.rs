@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,20 @@ pub struct ServiceSummary {
     pub servers: u64,
     pub active: u64,
     pub inactive: u64,
+    /// Servers whose check fails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<FailingServer>,
+}
+
+/// A server, and why it gets no connections.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingServer {
+    pub address: SocketAddr,
+    /// What is asked, in words.
+    pub check: String,
+    /// Seconds since it went down.
+    pub since_s: u64,
+    pub reason: String,
 }
 
 /// Without listeners there are no workers.

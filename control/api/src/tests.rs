@@ -28,6 +28,9 @@ fn services_have_the_documented_shape() {
         forward: Forward::Nat,
         scheduler: "wrr".into(),
         up: true,
+        since_s: 7,
+        quorum: 1,
+        sorry_server: None,
         stats: stats(),
         servers: vec![Server {
             address: addr("[2001:db8::1]:8080"),
@@ -38,6 +41,7 @@ fn services_have_the_documented_shape() {
             active: 3,
             inactive: 4,
             persistent: 5,
+            check: None,
             stats: Stats::default(),
         }],
     }]);
@@ -45,7 +49,7 @@ fn services_have_the_documented_shape() {
     assert_eq!(
         round_trip(&services),
         json!({"version":1,"services":[{
-            "name":"web","protocol":"tcp","address":"192.0.2.1:80","forward":"nat","scheduler":"wrr","up":true,
+            "name":"web","protocol":"tcp","address":"192.0.2.1:80","forward":"nat","scheduler":"wrr","up":true,"since_s":7,"quorum":1,
             "stats":{"connections":1,"packets_in":2,"packets_out":3,"bytes_in":4,"bytes_out":5},
             "servers":[{"address":"[2001:db8::1]:8080","forward":"tunnel","weight":2,"effective_weight":0,"state":"drain",
                 "active":3,"inactive":4,"persistent":5,"stats":zeros}]}]})

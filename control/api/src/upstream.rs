@@ -85,7 +85,7 @@ pub struct UpstreamServer {
     pub retries: u64,
     /// Until a response began; absent before the first.
     pub latency_ms: Option<Latency>,
-    /// What its check says, if it has one.
+    /// What its check says, if it has any: the one that fails, or the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<ServerCheck>,
     /// The same as a distribution.

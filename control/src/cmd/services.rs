@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Request, Response, Server, ServerState, Service, Services, Stats};
+use headgate_api::{Request, Response, Server, ServerCheck, ServerState, Service, Services, Stats};
 
 use super::numbers::short;
 use super::output::{Colour, Paint};
@@ -61,6 +61,7 @@ impl fmt::Display for Report {
             }
             self.heading(f, service)?;
             write!(f, "{}", if self.rates { self.rates(service) } else { self.servers(service) })?;
+            failing(f, service)?;
         }
         Ok(())
     }
@@ -88,8 +89,8 @@ impl Report {
         columns.extend(templates.then_some(("TEMPL", Align::Right)));
         columns.push(("CONNS", Align::Right));
         let mut table = Table::new(columns, self.paint);
-        for server in &service.servers {
-            let mut row: Vec<Cell> = vec![server.address.into()];
+        for server in service.servers.iter().chain(service.sorry_server.as_deref()) {
+            let mut row: Vec<Cell> = vec![name(service, server).into()];
             row.extend(forwards.then(|| server.forward.into()));
             row.extend([weight(server).into(), state(server.state)]);
             row.extend([short(server.active).into(), short(server.inactive).into()]);
@@ -110,7 +111,8 @@ impl Report {
             ("BYTE OUT/s", Align::Right),
         ];
         let mut table = Table::new(columns, self.paint);
-        let servers = service.servers.iter().map(|s| (s.address.to_string(), &s.stats));
+        let servers = service.servers.iter().chain(service.sorry_server.as_deref());
+        let servers = servers.map(|server| (name(service, server), &server.stats));
         for (name, stats) in std::iter::once(("total".to_owned(), &service.stats)).chain(servers) {
             let rates = stats.rates.unwrap_or_default();
             let values = [rates.connections, rates.packets_in, rates.packets_out, rates.bytes_in, rates.bytes_out];
@@ -118,6 +120,21 @@ impl Report {
         }
         table
     }
+}
+
+/// Why servers are down, and since when.
+fn failing(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    for server in service.servers.iter().filter(|server| server.state == ServerState::Down) {
+        let Some(ServerCheck { check, since_s, reason, .. }) = &server.check else { continue };
+        let reason = reason.as_deref().unwrap_or_default();
+        writeln!(f, "{}: fails {check} since {since_s} s: {reason}", server.address)?;
+    }
+    Ok(())
+}
+
+fn name(service: &Service, server: &Server) -> String {
+    let is_sorry = service.sorry_server.as_deref().is_some_and(|sorry| std::ptr::eq(sorry, server));
+    if is_sorry { format!("{} (sorry)", server.address) } else { server.address.to_string() }
 }
 
 /// The weight in use, and the configured one if it is another: `0 of 2`.

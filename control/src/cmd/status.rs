@@ -3,7 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use headgate_api::{Dataplane, Proxy, ProxyListener, Request, RequestsByClass, Response, ServiceSummary, Status};
+use headgate_api::{
+    Dataplane, FailingServer, Proxy, ProxyListener, Request, RequestsByClass, Response, ServiceSummary, Status,
+};
 
 use super::numbers::{elapsed, short};
 use super::output::{Colour, Paint};
@@ -55,6 +57,10 @@ impl fmt::Display for Report {
         }
         if !services.is_empty() {
             write!(f, "\n{}", self.services(services))?;
+            for (service, server) in services.iter().flat_map(|s| s.failing.iter().map(move |server| (s, server))) {
+                let FailingServer { address, check, since_s, reason } = server;
+                writeln!(f, "{}: {address} fails {check} since {since_s} s: {reason}", service.name)?;
+            }
         }
         self.proxy(f, proxy)?;
         self.drops(f, dataplane)

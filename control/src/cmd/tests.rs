@@ -58,6 +58,7 @@ fn server(address: &str, weight: u32, state: ServerState, connections: u64, rate
         active: connections / 10,
         inactive: connections / 20,
         persistent: 0,
+        check: None,
         stats: stats(connections, rates),
     }
 }
@@ -70,6 +71,9 @@ fn service(name: &str, address: &str, servers: Vec<Server>, rates: bool) -> Serv
         forward: Forward::Nat,
         scheduler: "wrr".into(),
         up: servers.iter().any(|s| s.state == ServerState::Up),
+        since_s: 42,
+        quorum: 1,
+        sorry_server: None,
         stats: stats(servers.iter().map(|s| s.stats.connections).sum(), rates),
         servers,
     }
@@ -170,6 +174,7 @@ fn status() -> Status {
         servers: 3,
         active: 123_456,
         inactive: 99,
+        failing: Vec::new(),
     };
     Status {
         version: VERSION,

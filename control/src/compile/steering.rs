@@ -18,7 +18,7 @@ pub fn steering(registry: &Registry, network: &Network, local: impl IntoIterator
     maps.local.extend(local);
     for service in registry.services().iter().filter(|service| network.takes(service.address)) {
         maps.services.insert(key(service.protocol, service.address, service.ports));
-        for server in service.servers.iter().filter(|server| !network.takes(server.address)) {
+        for server in service.all_servers().filter(|server| !network.takes(server.address)) {
             let translated = (server.port, service.ports);
             add_server(&mut maps, server.forward, server.address, service.protocol, translated);
         }

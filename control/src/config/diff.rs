@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::model::{Model, Persistence, SchedulerFlags, Server, Service, Thresholds, Workers};
 use super::text::show_duration;
+use crate::program::Command;
 
 /// One difference between two models; its `Display` is what a reload prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +184,15 @@ const SERVICE: &[Row<Service>] = &[
     ("one_packet", |s| s.one_packet().to_string()),
     ("persistence", |s| persistence(s.persistence())),
     ("tunnel", |s| s.tunnel().word().to_owned()),
+    ("quorum", |s| s.health().quorum.to_string()),
+    ("hysteresis", |s| s.health().hysteresis.to_string()),
+    ("sorry_server", |s| {
+        s.health().sorry_server.as_ref().map_or("none".to_owned(), |sorry| sorry.address().to_string())
+    }),
+    ("notify.up", |s| script(s.health().notify.up.as_ref())),
+    ("notify.down", |s| script(s.health().notify.down.as_ref())),
+    ("notify.quorum_up", |s| script(s.health().notify.quorum_up.as_ref())),
+    ("notify.quorum_down", |s| script(s.health().notify.quorum_down.as_ref())),
 ];
 
 const SERVER: &[Row<Server>] = &[
@@ -191,6 +201,9 @@ const SERVER: &[Row<Server>] = &[
     ("max_connections", |s| s.thresholds().map_or(0, |t| t.max().get()).to_string()),
     ("min_connections", |s| s.thresholds().map_or(0, Thresholds::min).to_string()),
     // The shown address is equal here; this tells a port that is written from one that is kept.
+    ("check", |s| list(s.checks())),
+    ("inhibit_on_failure", |s| s.inhibit_on_failure().to_string()),
+    ("slow_start", |s| show_duration(s.slow_start())),
     ("port", |s| s.port().map_or("kept".to_owned(), |p| p.to_string())),
 ];
 
@@ -260,15 +273,23 @@ fn rows<T>(rows: &[Row<T>], old: &T, new: &T) -> Vec<(&'static str, String, Stri
     values.filter(|(_, from, to)| from != to).collect()
 }
 
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+fn list(items: &[impl ToString]) -> String {
+    let shown: Vec<String> = items.iter().map(ToString::to_string).collect();
+    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
 }
 
 fn workers(workers: &Workers) -> String {
     match workers {
         Workers::Auto => "auto".to_owned(),
-        Workers::Cores(cores) => list(&cores.iter().map(u16::to_string).collect::<Vec<_>>()),
+        Workers::Cores(cores) => list(cores),
     }
+}
+
+fn script(command: Option<&Command>) -> String {
+    command.map_or("none".to_owned(), |command| match &command.user {
+        Some(user) => format!("{} as {user}", command.words.join(" ")),
+        None => command.words.join(" "),
+    })
 }
 
 fn flags(flags: SchedulerFlags) -> String {

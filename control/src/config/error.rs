@@ -103,6 +103,10 @@ pub enum Problem {
     Syntax { message: String, excerpt: String },
     #[error("byte 0x{0:02x} is not UTF-8 text")]
     NotUtf8(u8),
+    #[error("{value} is not below the quorum, which is {quorum}: the service could not go down")]
+    HysteresisAboveQuorum { value: u32, quorum: u32 },
+    #[error("its check needs a port: the service has many")]
+    CheckWithoutPort,
     #[error("unknown key{}", hint(.nearest.as_deref(), .known))]
     UnknownKey { nearest: Option<String>, known: &'static [&'static str] },
     #[error("not supported by this version of Headgate")]

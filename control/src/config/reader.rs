@@ -320,12 +320,6 @@ impl<'a, 'i> Value<'a, 'i> {
         }
     }
 
-    /// A table, where something else would do as well.
-    pub fn section_or(&self, keys: &'static Keys) -> Option<Section<'a, 'i>> {
-        let table = self.node.get_ref().as_table()?;
-        Some(Section::open(table, self.place.clone(), keys, self.context))
-    }
-
     pub fn is_word(&self, word: &str) -> bool {
         self.node.get_ref().as_str() == Some(word)
     }
@@ -336,6 +330,10 @@ impl<'a, 'i> Value<'a, 'i> {
 
     pub fn is_table(&self) -> bool {
         self.node.get_ref().is_table()
+    }
+
+    pub fn is_array(&self) -> bool {
+        self.node.get_ref().is_array()
     }
 
     pub fn is_false(&self) -> bool {

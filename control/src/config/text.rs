@@ -1,5 +1,7 @@
 //! Values that are written as strings: durations, addresses, names. Each parser says in a few words why it refuses.
 
+mod bytes;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
@@ -11,6 +13,7 @@ use headgate_l7::http1::field::{self, Class};
 use headgate_l7::http1::target;
 
 use super::model::{Ports, Prefix, ServiceAddress};
+pub(super) use bytes::bytes;
 
 /// Longest interface name of the kernel: IFNAMSIZ less the final zero byte.
 const INTERFACE_NAME_MAX: usize = 15;

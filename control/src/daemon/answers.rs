@@ -69,17 +69,27 @@ impl Daemon {
             name: service.name.to_string(),
             protocol: protocol(service.protocol),
             address: address(service),
-            up: up > 0,
+            up: self.is_up(service),
             servers_up: up,
             servers: service.servers.len() as u64,
-            active: service.servers.iter().map(|server| u64::from(load(server).active)).sum(),
-            inactive: service.servers.iter().map(|server| u64::from(load(server).inactive)).sum(),
+            active: service.all_servers().map(|server| u64::from(load(server).active)).sum(),
+            inactive: service.all_servers().map(|server| u64::from(load(server).inactive)).sum(),
+            failing: service.servers.iter().filter_map(|server| self.failing(service, server)).collect(),
         }
     }
 
+    fn failing(&self, service: &Service, server: &Server) -> Option<api::FailingServer> {
+        let check = self.check_of(&service.name, server.shown).filter(|_| !server.alive)?;
+        let reason = check.reason.unwrap_or_default();
+        Some(api::FailingServer { address: server.shown, check: check.check, since_s: check.since_s, reason })
+    }
+
     pub(super) fn service_is_up(&self, name: &str) -> bool {
-        let servers = self.registry.service(name).map(|service| &service.servers);
-        servers.is_some_and(|servers| servers.iter().any(|server| self.takes_connections(server)))
+        self.registry.service(name).is_some_and(|service| self.is_up(service))
+    }
+
+    fn is_up(&self, service: &Service) -> bool {
+        service.quorum.up && service.servers.iter().any(|server| self.takes_connections(server))
     }
 
     fn takes_connections(&self, server: &Server) -> bool {
@@ -94,7 +104,7 @@ impl Daemon {
         }
         let services = wanted.iter().map(|service| self.service(service, rates)).collect();
         if let (Some(dataplane), true) = (&self.dataplane, zero) {
-            for server in wanted.iter().flat_map(|service| &service.servers) {
+            for server in wanted.iter().flat_map(|service| service.all_servers()) {
                 self.rates.zero(dataplane, server.id);
             }
         }
@@ -102,7 +112,12 @@ impl Daemon {
     }
 
     fn service(&self, service: &Service, rates: bool) -> api::Service {
-        let servers: Vec<_> = service.servers.iter().map(|server| self.server(server, rates)).collect();
+        let shown = |server| self.server(service, server, rates);
+        let servers: Vec<_> = service.servers.iter().map(shown).collect();
+        let sorry_server = service.sorry.as_ref().map(|sorry| {
+            let state = if sorry.scheduled.is_some() { api::ServerState::Up } else { api::ServerState::Standby };
+            Box::new(api::Server { state, ..shown(sorry) })
+        });
         let configured = self.model.service(&service.name).map(headgate_forward);
         api::Service {
             name: service.name.to_string(),
@@ -110,13 +125,19 @@ impl Daemon {
             address: address(service),
             forward: configured.unwrap_or(api::Forward::Nat),
             scheduler: service.pool.scheduler().to_string(),
-            up: service.servers.iter().any(|server| self.takes_connections(server)),
-            stats: servers.iter().fold(api::Stats::default(), |sum, server| add(sum, &server.stats)),
+            up: self.is_up(service),
+            since_s: service.quorum.since.elapsed().as_secs(),
+            quorum: service.quorum.weight,
+            stats: servers
+                .iter()
+                .chain(sorry_server.as_deref())
+                .fold(api::Stats::default(), |sum, s| add(sum, &s.stats)),
+            sorry_server,
             servers,
         }
     }
 
-    fn server(&self, server: &Server, rates: bool) -> api::Server {
+    fn server(&self, service: &Service, server: &Server, rates: bool) -> api::Server {
         let load = self.registry.slab().load(server.id);
         api::Server {
             address: server.shown,
@@ -127,6 +148,7 @@ impl Daemon {
             active: load.active.into(),
             inactive: load.inactive.into(),
             persistent: self.registry.slab().persistent(server.id).into(),
+            check: self.check_of(&service.name, server.shown),
             stats: self
                 .dataplane
                 .as_ref()
@@ -305,6 +327,7 @@ fn add(mut sum: api::Stats, one: &api::Stats) -> api::Stats {
 fn state(server: &Server) -> api::ServerState {
     match server.changed {
         Some(Override::Drain) => api::ServerState::Drain,
+        _ if !server.alive => api::ServerState::Down,
         Some(Override::Weight(0)) => api::ServerState::Disabled,
         None if server.weight == 0 => api::ServerState::Disabled,
         _ => api::ServerState::Up,

@@ -95,9 +95,10 @@ impl Proxy {
         for upstream in &snapshot.upstreams {
             let config::Upstream { name, servers, .. } = upstream.config();
             for (server, configured) in upstream.servers().iter().zip(servers) {
-                if let Some(check) = self.model.check(name, configured) {
+                let checks = self.model.checks(name, configured).to_vec();
+                if !checks.is_empty() {
                     let subject = Checked { upstream: name.clone(), server: Arc::clone(server) };
-                    wanted.push(Wanted { subject: Rc::new(subject), check: Arc::clone(check) });
+                    wanted.push(Wanted { subject: Rc::new(subject), checks });
                 }
             }
         }

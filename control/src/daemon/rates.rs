@@ -77,5 +77,5 @@ fn parts(totals: TrafficTotals) -> [u64; 5] {
 }
 
 fn ids(registry: &Registry) -> impl Iterator<Item = ServerId> {
-    registry.services().iter().flat_map(|service| &service.servers).map(|server| server.id)
+    registry.services().iter().flat_map(super::registry::Service::all_servers).map(|server| server.id)
 }

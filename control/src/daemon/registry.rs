@@ -3,16 +3,20 @@
 //! Between two configurations only differences are carried out, in the way `ipvsadm` would: the position of a scheduler, the counts of a
 //! server and its connections survive everything that does not concern them.
 
+mod health;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use headgate_dataplane::sched::{self, Flags, Member, Pool};
+use headgate_dataplane::sched::{self, Flags, Pool};
 use headgate_dataplane::servers::{Full, Identity, ServerId, Servers, ServiceKey};
 use headgate_dataplane::snapshot::{Forward, Persistence, Ports};
 
 use crate::config::Model;
 use crate::config::model;
+pub use health::{Change, Quorum};
 
 /// What an operator changed at run time; a reload forgets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,9 @@ pub struct Service {
     pub pool: Arc<Pool>,
     /// In the order of the configuration.
     pub servers: Vec<Server>,
+    pub quorum: Quorum,
+    /// Takes the place of all servers while there is no quorum.
+    pub sorry: Option<Server>,
 }
 
 /// A server of a service.
@@ -48,17 +55,17 @@ pub struct Server {
     /// As configured.
     pub weight: u32,
     pub changed: Option<Override>,
-}
-
-impl Server {
-    /// The weight the scheduler works with.
-    pub fn effective_weight(&self) -> u32 {
-        match self.changed {
-            None => self.weight,
-            Some(Override::Drain) => 0,
-            Some(Override::Weight(weight)) => weight,
-        }
-    }
+    /// Passes its checks.
+    pub alive: bool,
+    /// What its check says about its weight.
+    pub told: Option<u32>,
+    /// While it is not alive it stays with weight 0, in place of leaving.
+    pub inhibit_on_failure: bool,
+    pub slow_start: Duration,
+    /// When it came back, as long as its weight grows.
+    pub since: Option<Instant>,
+    /// Its weight in the pool, if it is there.
+    pub scheduled: Option<u32>,
 }
 
 /// A server that is out of the configuration but still has connections: its replies have to be taken from the kernel.
@@ -128,6 +135,8 @@ impl Registry {
                 persistence: None,
                 pool: Arc::new(Pool::new(scheduler, flags, settings)),
                 servers: Vec::new(),
+                quorum: Quorum::default(),
+                sorry: None,
             });
             self.services.push(service);
             let Some(service) = self.services.last_mut() else { continue };
@@ -142,11 +151,13 @@ impl Registry {
             if service.pool.settings() != settings {
                 Arc::make_mut(&mut service.pool).change_settings(settings);
             }
+            service.quorum.configure(configured.health());
             let gone = apply_servers(service, configured, &self.slab)?;
             self.retired.extend(gone);
+            service.settle(Instant::now());
         }
         for service in old.into_values() {
-            for server in &service.servers {
+            for server in service.all_servers() {
                 self.retired.push(retire(&self.slab, &service, server));
             }
         }
@@ -159,16 +170,20 @@ impl Registry {
         let service = self.services.iter_mut().find(|known| &*known.name == service)?;
         let server = service.servers.iter_mut().find(|known| known.shown == server)?;
         server.changed = change;
-        Arc::make_mut(&mut service.pool).set_weight(server.id, server.effective_weight());
-        Some(server)
+        let id = server.id;
+        service.settle(Instant::now());
+        service.servers.iter().find(|known| known.id == id)
     }
 
-    /// Gives all servers weight 0, for an orderly stop.
+    /// Gives all servers weight 0, for an orderly stop. Nothing may be settled after it: there is no quorum any more.
     pub fn drain_all(&mut self) {
         for service in &mut self.services {
-            for server in &mut service.servers {
+            for server in service.servers.iter_mut().chain(&mut service.sorry) {
                 server.changed = Some(Override::Drain);
-                Arc::make_mut(&mut service.pool).set_weight(server.id, 0);
+                if server.scheduled.is_some() {
+                    server.scheduled = Some(0);
+                    Arc::make_mut(&mut service.pool).set_weight(server.id, 0);
+                }
             }
         }
     }
@@ -179,7 +194,7 @@ impl Registry {
         let slab = &self.slab;
         let services = &self.services;
         self.retired.retain(|retired| {
-            let back = services.iter().any(|service| service.servers.iter().any(|server| server.id == retired.id));
+            let back = services.iter().any(|service| service.all_servers().any(|server| server.id == retired.id));
             !back && slab.load(retired.id).total() > 0
         });
         before != self.retired.len()
@@ -187,55 +202,59 @@ impl Registry {
 
     /// Connections of all servers, those of removed ones too.
     pub fn connections(&self) -> u64 {
-        let configured = self.services.iter().flat_map(|service| &service.servers).map(|server| server.id);
+        let configured = self.services.iter().flat_map(Service::all_servers).map(|server| server.id);
         configured.chain(self.retired.iter().map(|retired| retired.id)).map(|id| self.slab.load(id).total()).sum()
     }
 }
 
 fn apply_servers(service: &mut Service, configured: &model::Service, slab: &Servers) -> Result<Vec<Retired>, Full> {
     let mut gone = Vec::new();
-    let kept = |server: &Server| configured.servers().iter().any(|wanted| wanted.address() == server.shown);
-    for server in service.servers.iter().filter(|server| !kept(server)) {
+    let wanted = || configured.servers().iter().chain(configured.health().sorry_server.as_ref());
+    let before: Vec<Server> = service.servers.drain(..).chain(service.sorry.take()).collect();
+    for server in before.iter().filter(|server| !wanted().any(|wanted| wanted.address() == server.shown)) {
         Arc::make_mut(&mut service.pool).remove(server.id);
         gone.push(retire(slab, service, server));
     }
-    let mut servers = Vec::with_capacity(configured.servers().len());
-    let mut added = Vec::new();
-    for wanted in configured.servers() {
-        let port = wanted.port().map_or(0, std::num::NonZeroU16::get);
-        let identity = Identity {
-            protocol: service.protocol,
-            service: ServiceKey::Address(service.address, first_port(service.ports)),
-            address: wanted.ip(),
-            port,
-        };
-        let id = slab.assign(&identity)?;
-        let (upper, lower) = wanted.thresholds().map_or((0, 0), |limits| (limits.max().get(), limits.min()));
-        slab.set_thresholds(id, upper, lower);
-        let weight = wanted.weight().get();
-        let server = Server {
-            id,
-            shown: wanted.address(),
-            address: wanted.ip(),
-            port,
-            forward: forward(wanted.forward()),
-            weight,
-            changed: None,
-        };
-        match service.servers.iter().find(|old| old.id == id) {
-            Some(old) if old.effective_weight() != weight => {
-                Arc::make_mut(&mut service.pool).set_weight(id, weight);
-            }
-            Some(_) => {}
-            None => added.push(Member::new(id, wanted.ip(), port, weight)),
-        }
-        servers.push(server);
+    for configured in configured.servers() {
+        let server = server(service, configured, &before, slab)?;
+        service.servers.push(server);
     }
-    if !added.is_empty() {
-        Arc::make_mut(&mut service.pool).extend(added);
+    if let Some(configured) = &configured.health().sorry_server {
+        // One that is a server too is no more than that.
+        let sorry = server(service, configured, &before, slab)?;
+        service.sorry = Some(sorry).filter(|sorry| !service.servers.iter().any(|server| server.id == sorry.id));
     }
-    service.servers = servers;
     Ok(gone)
+}
+
+/// `before`: the servers of the service so far; what is known of this one lives on.
+fn server(service: &Service, wanted: &model::Server, before: &[Server], slab: &Servers) -> Result<Server, Full> {
+    let port = wanted.port().map_or(0, std::num::NonZeroU16::get);
+    let identity = Identity {
+        protocol: service.protocol,
+        service: ServiceKey::Address(service.address, first_port(service.ports)),
+        address: wanted.ip(),
+        port,
+    };
+    let id = slab.assign(&identity)?;
+    let (upper, lower) = wanted.thresholds().map_or((0, 0), |limits| (limits.max().get(), limits.min()));
+    slab.set_thresholds(id, upper, lower);
+    let known = before.iter().find(|known| known.id == id);
+    Ok(Server {
+        id,
+        shown: wanted.address(),
+        address: wanted.ip(),
+        port,
+        forward: forward(wanted.forward()),
+        weight: wanted.weight().get(),
+        changed: None,
+        alive: known.is_none_or(|known| known.alive),
+        told: known.and_then(|known| known.told),
+        inhibit_on_failure: wanted.inhibit_on_failure(),
+        slow_start: wanted.slow_start(),
+        since: known.and_then(|known| known.since),
+        scheduled: known.and_then(|known| known.scheduled),
+    })
 }
 
 fn retire(slab: &Servers, service: &Service, server: &Server) -> Retired {

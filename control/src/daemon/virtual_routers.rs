@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Daemon;
-use crate::program;
-use crate::vrrp::track::{Command, Tracked, Verdict};
+use crate::program::{self, Command};
+use crate::vrrp::track::{Tracked, Verdict};
 use crate::vrrp::{Event, Notify};
 
 /// Scripts are to take note, not to work.
@@ -26,7 +26,8 @@ pub struct Notifier {
 struct Notice {
     command: Command,
     arguments: Vec<String>,
-    router: String,
+    /// Whom it is about.
+    about: String,
 }
 
 impl Notifier {
@@ -34,11 +35,11 @@ impl Notifier {
     pub fn start() -> Self {
         let (sender, mut notices) = mpsc::unbounded_channel::<Notice>();
         let task = tokio::task::spawn_local(async move {
-            while let Some(Notice { command, arguments, router }) = notices.recv().await {
+            while let Some(Notice { command, arguments, about }) = notices.recv().await {
                 let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
                 if let Err(error) = program::run(&command, &arguments, LONGEST).await {
                     let script = command.words.join(" ");
-                    tracing::error!(virtual_router = router, script, "notify script: {error}");
+                    tracing::error!(about, script, "notify script: {error}");
                 }
             }
         });
@@ -67,9 +68,14 @@ impl Notifier {
         };
         let notices = own.iter().map(|command| (command, Vec::new())).chain(notify.any.iter().map(|c| (c, general())));
         for (command, arguments) in notices {
-            let notice = Notice { command: command.clone(), arguments, router: router.to_owned() };
-            let _ = self.notices.send(notice);
+            self.run(command, arguments, router);
         }
+    }
+
+    /// After all that were asked for before.
+    pub fn run(&self, command: &Command, arguments: Vec<String>, about: &str) {
+        let notice = Notice { command: command.clone(), arguments, about: about.to_owned() };
+        let _ = self.notices.send(notice);
     }
 }
 

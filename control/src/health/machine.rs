@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::check::Check;
+
 /// Whether a server works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -16,6 +18,8 @@ pub struct Machine {
     rise: u32,
     fall: u32,
     interval: u64,
+    /// After a failure that is not the last one.
+    retry: u64,
     verdict: Verdict,
     /// Answers in a row that speak against the verdict.
     against: u32,
@@ -24,9 +28,18 @@ pub struct Machine {
 
 impl Machine {
     /// `first`: when the first check is due.
-    pub fn new(rise: u32, fall: u32, interval: Duration, first: u64) -> Self {
-        let interval = interval.as_millis() as u64;
-        Self { rise: rise.max(1), fall: fall.max(1), interval, verdict: Verdict::Up, against: 0, next: first }
+    pub fn new(check: &Check, first: u64) -> Self {
+        let millis = |duration: Duration| duration.as_millis() as u64;
+        let retry = check.delay_before_retry.unwrap_or(check.interval);
+        Self {
+            rise: check.rise.max(1),
+            fall: check.fall.max(1),
+            interval: millis(check.interval),
+            retry: millis(retry),
+            verdict: Verdict::Up,
+            against: 0,
+            next: first,
+        }
     }
 
     /// What is taken for granted until answers say otherwise.
@@ -50,7 +63,7 @@ impl Machine {
     }
 
     /// It has ended. Whether the verdict is another one now.
-    pub fn on_result(&mut self, passed: bool) -> Option<Verdict> {
+    pub fn on_result(&mut self, passed: bool, now: u64) -> Option<Verdict> {
         let (other, needed) = match self.verdict {
             Verdict::Up => (Verdict::Down, self.fall),
             Verdict::Down => (Verdict::Up, self.rise),
@@ -61,6 +74,9 @@ impl Machine {
         }
         self.against += 1;
         if self.against < needed {
+            if !passed && self.retry != self.interval {
+                self.next = now + self.retry;
+            }
             return None;
         }
         (self.verdict, self.against) = (other, 0);

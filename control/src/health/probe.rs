@@ -1,34 +1,55 @@
 //! Asking a server once.
 
+mod datagram;
+mod dns;
+mod exec;
+mod http;
+mod ping;
+mod smtp;
+
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use headgate_l7::ask::{Question, To, ask, reach};
+use headgate_l7::ask::reach;
 
-use super::check::{Http, Kind};
+use super::check::{Check, Kind};
 
-/// Bytes of a body that are looked at.
-const BODY: usize = 64 << 10;
+/// That a server has passed, and what it says about its weight.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    pub weight: Option<u32>,
+}
 
 /// # Errors
 /// In words: why the server does not pass.
-pub async fn probe(target: SocketAddr, kind: &Kind) -> Result<(), String> {
-    match kind {
-        Kind::Tcp => reach(target).await.map_err(|error| error.to_string()),
-        Kind::Http(http) => ask_http(target, http).await,
-    }
+pub async fn probe(target: SocketAddr, check: &Check) -> Result<Passed, String> {
+    // Some take care of it themselves: for them the end of the time is no failure.
+    let longest = match &check.kind {
+        Kind::Udp { .. } | Kind::Exec(_) => check.timeout + Duration::from_secs(1),
+        _ => check.timeout,
+    };
+    let asked = tokio::time::timeout(longest, ask(target, check)).await;
+    asked.unwrap_or_else(|_| Err(format!("no answer within {:?}", check.timeout)))
 }
 
-async fn ask_http(target: SocketAddr, http: &Http) -> Result<(), String> {
-    let authority = http.host.clone().unwrap_or_else(|| target.to_string());
-    let most = if http.body.is_some() { BODY } else { 0 };
-    let question = Question { method: &http.method, path: &http.path, authority: &authority, most };
-    let to = To { address: target, host: http.found_by.as_deref(), tls: http.tls.as_ref(), http2: http.http2 };
-    let answer = ask(&to, &question).await.map_err(|error| error.to_string())?;
-    if !http.status.iter().any(|range| range.contains(&answer.status)) {
-        return Err(format!("status {}", answer.status));
+async fn ask(target: SocketAddr, check: &Check) -> Result<Passed, String> {
+    match &check.kind {
+        Kind::Tcp => reach(target).await.map_err(|error| error.to_string())?,
+        Kind::Http(http) => http::ask(target, http).await?,
+        Kind::Smtp { helo } => smtp::ask(target, helo).await?,
+        Kind::Dns { name, record } => dns::ask(target, name, *record).await?,
+        Kind::Udp { payload, reply } => datagram::ask(target, payload, reply.as_ref(), check.timeout).await?,
+        Kind::Ping => ping::ask(target.ip()).await?,
+        Kind::Exec(exec) => return exec::ask(target, exec, check.timeout).await,
     }
-    match &http.body {
-        Some(pattern) if !pattern.is_match(&answer.body) => Err("the body does not match".to_owned()),
-        _ => Ok(()),
-    }
+    Ok(Passed::default())
 }
+
+/// Without the number that Rust puts behind.
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
-use super::run;
-use crate::vrrp::track::Command;
+use super::{Command, run};
 
 fn shell(script: &str) -> Command {
     Command { words: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(), user: None }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use headgate_vrrp::Router;
 use headgate_vrrp::router::Family;
 
-use super::track::{Command, Track};
+use super::track::Track;
 use crate::config::model::Prefix;
+use crate::program::Command;
 
 /// All virtual routers of the node.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::program::Command;
+
 /// A `[[virtual_router.track]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
@@ -43,14 +45,6 @@ pub struct Script {
     /// So many successes in a row count.
     pub rise: u32,
     pub fall: u32,
-}
-
-/// A program with its arguments; no shell has to do with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command {
-    pub words: Vec<String>,
-    /// Else the user of the daemon.
-    pub user: Option<String>,
 }
 
 /// How it is with what is tracked.

@@ -4,6 +4,7 @@
 
 pub mod exposition;
 pub mod http2;
+pub mod nginx;
 pub mod proxy;
 pub mod tls;
 pub mod vrrp;

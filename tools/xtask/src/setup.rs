@@ -18,11 +18,12 @@ struct Need {
     shown_by: &'static str,
 }
 
-const NEEDS: [Need; 23] = [
+const NEEDS: [Need; 25] = [
     need("build-essential", "cc"),
     need("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
     need("clang", "clang"),
     need("curl", "curl"),
+    need("dnsmasq-base", "dnsmasq"),
     need("ethtool", "ethtool"),
     need("haproxy", "haproxy"),
     need("iperf3", "iperf3"),
@@ -39,6 +40,7 @@ const NEEDS: [Need; 23] = [
     need("pkg-config", "pkg-config"),
     need("procps", "ps"),
     need("python3", "python3"),
+    need("python3-aiosmtpd", "aiosmtpd"),
     need("tcpdump", "tcpdump"),
     need("valgrind", "valgrind"),
     need("wrk", "wrk"),

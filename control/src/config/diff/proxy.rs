@@ -103,9 +103,7 @@ pub(super) fn diff(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Cha
 
 /// Of servers that are in both.
 fn checks(old: &model::Proxy, new: &model::Proxy, changes: &mut Vec<Change>) {
-    let shown = |proxy: &model::Proxy, upstream: &str, server: &Server| {
-        proxy.check(upstream, server).map_or_else(|| "none".to_owned(), ToString::to_string)
-    };
+    let shown = |proxy: &model::Proxy, upstream: &str, server: &Server| super::list(proxy.checks(upstream, server));
     for upstream in &new.config().upstreams {
         let Some(before) = old.config().upstreams.iter().find(|known| known.name == upstream.name) else { continue };
         for server in &upstream.servers {

@@ -8,8 +8,9 @@ use headgate_vrrp::router::{Authentication, Coverage, Peers};
 use super::{Change, Kind, Row, named};
 use crate::config::model::{Model, Prefix};
 use crate::config::text::show_duration;
+use crate::program::Command;
 use crate::vrrp::Instance;
-use crate::vrrp::track::{Command, Script, Track, Tracked};
+use crate::vrrp::track::{Script, Track, Tracked};
 
 const ROUTERS: Kind<Instance, ()> =
     Kind { word: "virtual router", name: |instance| &instance.router.name, rows: ROUTER, servers: None };

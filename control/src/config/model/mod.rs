@@ -2,17 +2,22 @@
 //! nothing behind it checks again.
 
 mod dataplane;
+mod health;
 mod proxy;
+mod server;
 mod service;
 mod virtual_router;
 
 pub use dataplane::{Dataplane, Ipvs, ReuseMode, Timeouts, Workers, XdpMode};
+pub use health::{ServiceHealth, ServiceNotify};
 pub use proxy::{BalanceWord, HashWord, Proxy, RetryOn, balance_word, server_key};
+pub use server::Server;
+pub(in crate::config) use server::ServerParts;
+pub(in crate::config) use service::ServiceParts;
 pub use service::{
-    Forward, Persistence, Ports, Protocol, Scheduler, SchedulerFlags, Server, Service, ServiceAddress, Thresholds,
-    Tunnel, Weight,
+    Forward, Persistence, Ports, Protocol, Scheduler, SchedulerFlags, Service, ServiceAddress, Thresholds, Tunnel,
+    Weight,
 };
-pub(in crate::config) use service::{ServerParts, ServiceParts};
 pub use virtual_router::VirtualRouters;
 
 use std::collections::BTreeSet;

@@ -15,7 +15,7 @@ pub struct Proxy {
     pub(in crate::config) workers: Workers,
     pub(in crate::config) config: config::Proxy,
     /// By the name of the upstream and the server's [`server_key`].
-    pub(in crate::config) checks: BTreeMap<(String, String), Arc<Check>>,
+    pub(in crate::config) checks: BTreeMap<(String, String), Vec<Arc<Check>>>,
     pub(in crate::config) resolve_intervals: BTreeMap<String, Duration>,
 }
 
@@ -30,8 +30,8 @@ impl Proxy {
     }
 
     /// How a server is checked, if it is.
-    pub fn check(&self, upstream: &str, server: &config::Server) -> Option<&Arc<Check>> {
-        self.checks.get(&(upstream.to_owned(), server_key(server)))
+    pub fn checks(&self, upstream: &str, server: &config::Server) -> &[Arc<Check>] {
+        self.checks.get(&(upstream.to_owned(), server_key(server))).map_or(&[], Vec::as_slice)
     }
 
     /// How often the host names of an upstream are looked up; for upstreams that have any.

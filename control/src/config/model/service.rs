@@ -1,13 +1,13 @@
 //! `[[service]]` and `[[service.server]]`.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use headgate_api as api;
 
-use super::word;
+use super::{Server, ServiceHealth, word};
 
 /// A virtual service. Names are unique, and no two services of a protocol claim the same address and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub(in crate::config) struct ServiceParts {
     pub persistence: Option<Persistence>,
     pub tunnel: Tunnel,
     pub servers: Vec<Server>,
+    pub health: ServiceHealth,
 }
 
 impl Service {
@@ -75,52 +76,18 @@ impl Service {
     pub fn servers(&self) -> &[Server] {
         &self.0.servers
     }
-}
 
-/// A server of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server(ServerParts);
+    pub fn health(&self) -> &ServiceHealth {
+        &self.0.health
+    }
 
-/// The fields of a [`Server`], for validation to fill in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) struct ServerParts {
-    pub ip: IpAddr,
-    pub port: Option<NonZeroU16>,
-    pub shown_port: Option<NonZeroU16>,
-    pub forward: Forward,
-    pub weight: Weight,
-    pub thresholds: Option<Thresholds>,
-}
-
-impl Server {
-    pub(in crate::config) fn new(parts: ServerParts) -> Self {
+    /// As if nobody had asked for checks, scripts and a sorry server.
+    #[cfg(test)]
+    pub fn without_examples(&self) -> Self {
+        let mut parts = self.0.clone();
+        (parts.health.sorry_server, parts.health.notify) = (None, std::sync::Arc::default());
+        parts.servers.iter_mut().for_each(Server::forget_checks);
         Self(parts)
-    }
-
-    pub fn ip(&self) -> IpAddr {
-        self.0.ip
-    }
-
-    /// The port to rewrite to; `None` keeps the packet's destination port (always so with direct routing and tunnels).
-    pub fn port(&self) -> Option<NonZeroU16> {
-        self.0.port
-    }
-
-    /// The port packets really arrive at, as listings show it; port 0 where it varies with the packet. Unique in the service.
-    pub fn address(&self) -> SocketAddr {
-        crate::config::text::endpoint(self.0.ip, self.0.shown_port)
-    }
-
-    pub fn forward(&self) -> Forward {
-        self.0.forward
-    }
-
-    pub fn weight(&self) -> Weight {
-        self.0.weight
-    }
-
-    pub fn thresholds(&self) -> Option<Thresholds> {
-        self.0.thresholds
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) use proxy::{
     AccessLog, Certificate, ErrorPages, Files, Hash, HeaderEdits, Limits, LineFormat, Listener, ListenerTls, Proxy,
     Retry, Route, Sticky, Upstream, UpstreamServer, UpstreamTls,
 };
-pub(super) use service::{Persistence, Server, Service, ServiceFlag, TunnelSection};
+pub(super) use service::{Persistence, Server, Service, ServiceFlag, ServiceNotify, TunnelSection};
 pub(super) use track::{Notify, Track};
 pub(super) use virtual_router::{Authentication, AuthenticationType, SyncGroup, Unicast, VirtualRouter};
 
@@ -65,6 +65,10 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("service", &service::SERVICE),
     ("service.persistence", &service::PERSISTENCE),
     ("service.tunnel", &service::TUNNEL),
+    ("service.notify", &service::SERVICE_NOTIFY),
+    // Those of upstreams have the same.
+    ("service.check", &check::CHECK),
+    ("service.check.tls", &proxy::tls::UPSTREAM_TLS),
     ("service.server", &service::SERVER),
     ("virtual_router", &virtual_router::VIRTUAL_ROUTER),
     ("virtual_router.unicast", &virtual_router::UNICAST),
@@ -77,7 +81,6 @@ pub(super) static ALL_KEYS: &[(&str, &Keys)] = &[
     ("proxy", &proxy::PROXY),
     ("upstream", &proxy::upstream::UPSTREAM),
     ("upstream.hash", &proxy::upstream::HASH),
-    ("upstream.check", &check::CHECK),
     ("upstream.queue", &proxy::upstream::QUEUE),
     ("upstream.retry", &proxy::upstream::RETRY),
     ("upstream.tls", &proxy::tls::UPSTREAM_TLS),

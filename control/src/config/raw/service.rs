@@ -5,6 +5,8 @@ use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::check::{Check, ServerCheck};
+use super::track;
 use crate::config::error::Place;
 use crate::config::model::{Forward, Protocol, Scheduler, ServiceAddress, Tunnel, Weight};
 use crate::config::reader::{At, Field, Keys, Section, Value};
@@ -21,17 +23,40 @@ pub(in crate::config) static SERVICE: Keys = Keys {
         "one_packet",
         "persistence",
         "tunnel",
+        "check",
+        "quorum",
+        "hysteresis",
+        "sorry_server",
+        "inhibit_on_failure",
+        "notify",
         "server",
     ],
-    later: &["check", "quorum", "sorry_server"],
+    later: &[],
 };
+pub(in crate::config) static SERVICE_NOTIFY: Keys =
+    Keys { supported: &["up", "down", "quorum_up", "quorum_down", "user"], later: &[] };
 pub(in crate::config) static PERSISTENCE: Keys = Keys { supported: &["timeout", "netmask"], later: &[] };
 pub(in crate::config) static TUNNEL: Keys = Keys { supported: &["type"], later: &["port"] };
-pub(in crate::config) static SERVER: Keys =
-    Keys { supported: &["address", "weight", "forward", "max_connections", "min_connections"], later: &["check"] };
+pub(in crate::config) static SERVER: Keys = Keys {
+    supported: &[
+        "address",
+        "weight",
+        "forward",
+        "max_connections",
+        "min_connections",
+        "check",
+        "inhibit_on_failure",
+        "slow_start",
+    ],
+    later: &[],
+};
 
 /// ipvsadm's limits.
 const PERSISTENCE_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(31 * 24);
+
+/// Larger than any sum of weights that somebody means.
+const MAX_QUORUM: u32 = 1_000_000_000;
+const SLOW_START: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(1);
 
 /// The kernel refuses thresholds above INT_MAX.
 const THRESHOLD: RangeInclusive<u32> = 0..=i32::MAX as u32;
@@ -47,7 +72,21 @@ pub(in crate::config) struct Service {
     pub one_packet: Field<bool>,
     pub persistence: Option<Persistence>,
     pub tunnel: Option<TunnelSection>,
+    pub checks: Field<Vec<Check>>,
+    pub quorum: Field<u32>,
+    pub hysteresis: Field<u32>,
+    pub sorry_server: Field<(IpAddr, Option<NonZeroU16>)>,
+    pub inhibit_on_failure: Field<bool>,
+    pub notify: Option<ServiceNotify>,
     pub servers: Vec<Server>,
+}
+
+pub(in crate::config) struct ServiceNotify {
+    pub up: Field<Vec<String>>,
+    pub down: Field<Vec<String>>,
+    pub quorum_up: Field<Vec<String>>,
+    pub quorum_down: Field<Vec<String>>,
+    pub user: Field<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +116,9 @@ pub(in crate::config) struct Server {
     pub forward: Field<Forward>,
     pub max_connections: Field<u32>,
     pub min_connections: Field<u32>,
+    pub check: Field<ServerCheck>,
+    pub inhibit_on_failure: Field<bool>,
+    pub slow_start: Field<Duration>,
 }
 
 impl Service {
@@ -93,7 +135,26 @@ impl Service {
             one_packet: section.field("one_packet", Value::boolean),
             persistence: section.section("persistence", &PERSISTENCE).map(|s| Persistence::read(&s)),
             tunnel: section.section("tunnel", &TUNNEL).map(|s| TunnelSection::read(&s)),
+            checks: section.field("check", |v| Some(Check::list(v))),
+            quorum: section.field("quorum", |v| v.integer(1..=MAX_QUORUM, "of weight")),
+            hysteresis: section.field("hysteresis", |v| v.integer(0..=MAX_QUORUM, "of weight")),
+            sorry_server: section.field("sorry_server", |v| v.parse("a server address", text::server_address)),
+            inhibit_on_failure: section.field("inhibit_on_failure", Value::boolean),
+            notify: section.section("notify", &SERVICE_NOTIFY).map(|s| ServiceNotify::read(&s)),
             servers: section.sections("server", &SERVER).iter().map(Server::read).collect(),
+        }
+    }
+}
+
+impl ServiceNotify {
+    fn read(section: &Section<'_, '_>) -> Self {
+        let script = |key| section.field(key, track::command);
+        Self {
+            up: script("up"),
+            down: script("down"),
+            quorum_up: script("quorum_up"),
+            quorum_down: script("quorum_down"),
+            user: section.field("user", |v| v.parse("a user", track::user)),
         }
     }
 }
@@ -122,6 +183,9 @@ impl Server {
             forward: section.field("forward", |v| v.choice(&Forward::WORDS)),
             max_connections: threshold("max_connections"),
             min_connections: threshold("min_connections"),
+            check: section.field("check", ServerCheck::read),
+            inhibit_on_failure: section.field("inhibit_on_failure", Value::boolean),
+            slow_start: section.field("slow_start", |v| v.duration(SLOW_START)),
         }
     }
 }

@@ -96,7 +96,7 @@ impl Notify {
 }
 
 /// A program and its arguments: one string, whose words may be quoted, or an array of strings.
-fn command(value: &Value<'_, '_>) -> Option<Vec<String>> {
+pub(super) fn command(value: &Value<'_, '_>) -> Option<Vec<String>> {
     const EXPECTED: &str = "a program such as \"/etc/headgate/check.sh -v\", or an array of it and its arguments";
     if value.is_string() {
         return value.parse(EXPECTED, |text| words(text).and_then(program));
@@ -137,7 +137,7 @@ fn process(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.contains('/') { Err("it is no name") } else { Ok(text.to_owned()) }
 }
 
-fn user(text: &str) -> Result<String, &'static str> {
+pub(super) fn user(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.contains([':', '\0']) { Err("it is no name") } else { Ok(text.to_owned()) }
 }
 

@@ -225,14 +225,6 @@ fn password(text: &str) -> Result<String, &'static str> {
 
 /// Text, or hexadecimal digits after `hex:`.
 fn secret(text: &str) -> Result<Vec<u8>, &'static str> {
-    let bytes = match text.strip_prefix("hex:") {
-        None => text.as_bytes().to_vec(),
-        Some(digits) => {
-            let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-            let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-            let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-            bytes.filter(|_| rest.is_empty()).ok_or("these are no hexadecimal bytes")?
-        }
-    };
+    let bytes = text::bytes(text)?;
     if (32..=64).contains(&bytes.len()) { Ok(bytes) } else { Err("it has another length") }
 }

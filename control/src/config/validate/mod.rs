@@ -2,6 +2,7 @@
 //! comparisons between sections come last.
 
 mod admin;
+mod check;
 mod dataplane;
 mod proxy;
 mod service;

@@ -1,11 +1,10 @@
 //! The proxy: upstreams, then listeners with their routes, which refer to them.
 
-mod check;
 mod files;
 mod listener;
 mod log;
 mod route;
-mod tls;
+pub(super) mod tls;
 mod upstream;
 
 use std::collections::{BTreeMap, HashMap};
@@ -67,7 +66,7 @@ struct Known {
     names: Unique<String>,
     upstreams: HashMap<String, KnownUpstream>,
     count: usize,
-    checks: BTreeMap<(String, String), Arc<Check>>,
+    checks: BTreeMap<(String, String), Vec<Arc<Check>>>,
     resolve_intervals: BTreeMap<String, Duration>,
 }
 

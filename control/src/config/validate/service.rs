@@ -2,16 +2,21 @@
 
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::check::{Speech, checks, of_server};
 use super::{Unique, host_address};
 use crate::config::error::{Advice, Findings, Place, Problem};
 use crate::config::model::{
     Forward, Persistence, Ports, Protocol, Scheduler, SchedulerFlags, Server, ServerParts, Service, ServiceAddress,
-    ServiceParts, Thresholds, Tunnel, Weight,
+    ServiceHealth, ServiceNotify, ServiceParts, Thresholds, Tunnel, Weight,
 };
 use crate::config::raw;
+use crate::config::raw::check::ServerCheck;
 use crate::config::reader::{At, Field};
+use crate::health::Check;
+use crate::program::Command;
 
 /// The service default of ipvsadm.
 const FORWARD: Forward = Forward::Dr;
@@ -71,7 +76,22 @@ fn service(raw: raw::Service, findings: &Findings) -> Option<Service> {
         check_address(at, persistence.is_some(), findings);
     }
     let forward = raw.forward.or(FORWARD);
-    let servers = servers(raw.servers, forward, address_value, findings);
+    let speech = Speech::default();
+    let around = checks(raw.checks, &speech, findings);
+    let of_all = OfAll {
+        forward,
+        service: address_value,
+        checks: &|own| of_server(own, &around, &speech, findings),
+        inhibit_on_failure: raw.inhibit_on_failure.or(false),
+    };
+    let sorry_server = raw.sorry_server.set().and_then(|at| sorry_server(at, &of_all, findings));
+    let servers = servers(raw.servers, &of_all, findings);
+    let health = ServiceHealth {
+        hysteresis: hysteresis(&raw.hysteresis, &raw.quorum, findings),
+        quorum: raw.quorum.or(1),
+        sorry_server,
+        notify: Arc::new(raw.notify.map(notify).unwrap_or_default()),
+    };
     check_servers(&servers, scheduler, &raw.place, findings);
     let tunnel = tunnel(raw.tunnel, &servers, findings);
     Some(Service::new(ServiceParts {
@@ -85,6 +105,7 @@ fn service(raw: raw::Service, findings: &Findings) -> Option<Service> {
         persistence,
         tunnel,
         servers,
+        health,
     }))
 }
 
@@ -135,16 +156,68 @@ fn tunnel(raw: Option<raw::TunnelSection>, servers: &[Server], findings: &Findin
     raw.kind.required("\"ipip\"", findings).map_or(Tunnel::Ipip, |at| at.value)
 }
 
-fn servers(
-    raw: Vec<raw::Server>,
+/// What a service says for all its servers.
+struct OfAll<'a> {
     forward: Forward,
     service: Option<ServiceAddress>,
-    findings: &Findings,
-) -> Vec<Server> {
+    /// From what a server says of checks.
+    checks: &'a dyn Fn(Field<ServerCheck>) -> Vec<Arc<Check>>,
+    inhibit_on_failure: bool,
+}
+
+/// Packets go to it as they would to a server that says no more than its address.
+fn sorry_server(at: At<(IpAddr, Option<NonZeroU16>)>, of_all: &OfAll<'_>, findings: &Findings) -> Option<Server> {
+    let (At { value: (ip, port), place }, service) = (at, of_all.service?);
+    if !host_address(ip, &place, findings) {
+        return None;
+    }
+    check_server(ip, port, of_all.forward, service, &place, findings);
+    let parts = addressed(ip, port, of_all.forward, service);
+    Some(Server::new(parts))
+}
+
+fn addressed(ip: IpAddr, port: Option<NonZeroU16>, forward: Forward, service: ServiceAddress) -> ServerParts {
+    let service_port = if let Ports::One(port) = service.ports() { Some(port) } else { None };
+    let port = port.filter(|_| forward == Forward::Nat);
+    ServerParts {
+        ip,
+        port,
+        shown_port: port.or(service_port),
+        forward,
+        weight: Weight::ONE,
+        thresholds: None,
+        checks: Vec::new(),
+        inhibit_on_failure: false,
+        slow_start: Duration::ZERO,
+    }
+}
+
+fn hysteresis(raw: &Field<u32>, quorum: &Field<u32>, findings: &Findings) -> u32 {
+    let (value, quorum) = (raw.clone().or(0), quorum.clone().or(1));
+    if let Some(place) = raw.place()
+        && value >= quorum
+    {
+        findings.error(place, Problem::HysteresisAboveQuorum { value, quorum });
+    }
+    value
+}
+
+fn notify(raw: raw::ServiceNotify) -> ServiceNotify {
+    let user = raw.user.set().map(|at| at.value);
+    let command = |field: Field<Vec<String>>| Some(Command { words: field.set()?.value, user: user.clone() });
+    ServiceNotify {
+        up: command(raw.up),
+        down: command(raw.down),
+        quorum_up: command(raw.quorum_up),
+        quorum_down: command(raw.quorum_down),
+    }
+}
+
+fn servers(raw: Vec<raw::Server>, of_all: &OfAll<'_>, findings: &Findings) -> Vec<Server> {
     let mut unique = Unique::default();
     let mut servers = Vec::new();
     for raw in raw {
-        let forward = raw.forward.clone().or(forward);
+        let forward = raw.forward.clone().or(of_all.forward);
         let thresholds = thresholds(&raw, findings);
         let weight = raw.weight.or(Weight::ONE);
         let Some(At { value: (ip, port), place }) =
@@ -156,12 +229,21 @@ fn servers(
             continue;
         }
         // Without a service address there is nothing to compare with; its own error has been noted.
-        let Some(service) = service else { continue };
+        let Some(service) = of_all.service else { continue };
         check_server(ip, port, forward, service, &place, findings);
-        let service_port = if let Ports::One(port) = service.ports() { Some(port) } else { None };
-        let port = port.filter(|_| forward == Forward::Nat);
-        let shown_port = port.or(service_port);
-        let server = Server::new(ServerParts { ip, port, shown_port, forward, weight, thresholds });
+        let parts = addressed(ip, port, forward, service);
+        let checks = (of_all.checks)(raw.check);
+        if parts.shown_port.is_none() && checks.iter().any(|check| check.port.is_none() && check.kind.needs_port()) {
+            findings.error(&place, Problem::CheckWithoutPort);
+        }
+        let server = Server::new(ServerParts {
+            weight,
+            thresholds,
+            checks,
+            inhibit_on_failure: raw.inhibit_on_failure.or(of_all.inhibit_on_failure),
+            slow_start: raw.slow_start.or(Duration::ZERO),
+            ..parts
+        });
         if unique.insert(&server.address(), &place, findings) {
             servers.push(server);
         }

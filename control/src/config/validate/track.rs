@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::config::error::{Findings, Problem};
 use crate::config::raw;
 use crate::config::reader::{At, Field};
+use crate::program::Command;
 use crate::vrrp::Notify;
-use crate::vrrp::track::{Command, Script, Track, Tracked};
+use crate::vrrp::track::{Script, Track, Tracked};
 
 /// keepalived's.
 const INTERVAL: Duration = Duration::from_secs(1);

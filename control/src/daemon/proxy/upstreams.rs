@@ -12,13 +12,14 @@ use headgate_l7::worker::Pool;
 
 use super::{Proxy, checked_id, names};
 use crate::config::model::balance_word;
-use crate::health::machine::Verdict;
+use crate::daemon::checks::shown_check;
 
 impl Proxy {
     fn shown(&self, upstream: &Upstream, now: u64) -> api::Upstream {
         let name = &upstream.config().name;
         let server = |server: &Arc<Server>| {
-            let check = self.checked(name, server, now);
+            let configured = self.model.checks(name, server.config());
+            let check = shown_check(configured, &self.health.status(&checked_id(name, server)), now);
             api::UpstreamServer { check, ..shown_server(server, now) }
         };
         api::Upstream {
@@ -30,19 +31,6 @@ impl Proxy {
             names: self.names_of(name),
             servers: upstream.servers().iter().map(server).collect(),
         }
-    }
-
-    /// What the check of a server says, if it has one.
-    fn checked(&self, upstream: &str, server: &Server, now: u64) -> Option<api::ServerCheck> {
-        let check = self.model.check(upstream, server.config())?;
-        let status = self.health.status(&checked_id(upstream, server))?;
-        let state = match status.verdict {
-            Verdict::Up if !status.known => api::CheckState::Unknown,
-            Verdict::Up => api::CheckState::Up,
-            Verdict::Down => api::CheckState::Down,
-        };
-        let since_s = now.saturating_sub(status.since) / 1000;
-        Some(api::ServerCheck { check: check.kind.to_string(), state, since_s, reason: status.reason })
     }
 
     /// Whether a server of the upstream can be asked.

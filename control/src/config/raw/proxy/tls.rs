@@ -23,11 +23,13 @@ pub(in crate::config) struct ListenerTls {
     pub http2: Field<bool>,
 }
 
+#[derive(Clone)]
 pub(in crate::config) struct Certificate {
     pub cert: Field<PathBuf>,
     pub key: Field<PathBuf>,
 }
 
+#[derive(Clone)]
 pub(in crate::config) struct UpstreamTls {
     pub place: Place,
     pub ca: Field<PathBuf>,

@@ -11,7 +11,7 @@ use super::sticky::{STICKY, Sticky};
 use super::tls::{UPSTREAM_TLS, UpstreamTls};
 use crate::config::error::Place;
 use crate::config::model::{BalanceWord, HashWord, RetryOn};
-use crate::config::raw::check::{CHECK, Check, ServerCheck};
+use crate::config::raw::check::{Check, ServerCheck};
 use crate::config::reader::{At, Field, Keys, Section, Value};
 use crate::config::text;
 
@@ -73,7 +73,7 @@ pub(in crate::config) struct Upstream {
     pub queue: Option<Queue>,
     pub backup_below: Field<u32>,
     pub resolve_interval: Field<Duration>,
-    pub check: Option<Check>,
+    pub checks: Field<Vec<Check>>,
     pub servers: Vec<UpstreamServer>,
 }
 
@@ -137,7 +137,7 @@ impl Upstream {
             }),
             backup_below: section.field("backup_below", |v| v.integer(COUNT, "servers")),
             resolve_interval: section.field("resolve_interval", |v| v.duration(RESOLVE_INTERVAL)),
-            check: section.section("check", &CHECK).map(|s| Check::read(&s)),
+            checks: section.field("check", |v| Some(Check::list(v))),
             servers: section.sections("server", &UPSTREAM_SERVER).iter().map(UpstreamServer::read).collect(),
         }
     }

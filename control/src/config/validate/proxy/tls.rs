@@ -43,7 +43,11 @@ pub(super) fn acceptor(raw: raw::ListenerTls, protocol: Protocol, findings: &Fin
     checked(Acceptor::new(certificates, min_version, client_auth, alpn), &place, findings)
 }
 
-pub(super) fn connector(raw: raw::UpstreamTls, http2: bool, findings: &Findings) -> Option<Connector> {
+pub(in crate::config::validate) fn connector(
+    raw: raw::UpstreamTls,
+    http2: bool,
+    findings: &Findings,
+) -> Option<Connector> {
     let verify = raw.verify.or(true);
     let own = match (&raw.own.cert, &raw.own.key) {
         (Field::Absent(_), Field::Absent(_)) => None,
@@ -58,6 +62,11 @@ pub(super) fn connector(raw: raw::UpstreamTls, http2: bool, findings: &Findings)
         None => (raw.place, if verify { Trust::System } else { Trust::Anyone }),
     };
     checked(Connector::new(trust, raw.server_name.set().map(|at| at.value), own, http2), &place, findings)
+}
+
+/// Over TLS, as whoever asks without settings of his own.
+pub(in crate::config::validate) fn plain(place: &Place, findings: &Findings) -> Option<Connector> {
+    checked(Connector::new(Trust::System, None, None, false), place, findings)
 }
 
 fn certificate(raw: raw::Certificate, findings: &Findings) -> Option<Certificate> {

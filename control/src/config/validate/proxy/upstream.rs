@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use headgate_l7::config::{Balance, HashKey, Queue, Retry, SameSite, Server, Sticky, Upstream};
 
-use super::check::{Speech, check, of_name, of_server};
 use super::tls::connector;
 use super::{Known, KnownUpstream};
 use crate::config::error::{Advice, Findings, Problem};
@@ -16,6 +15,7 @@ use crate::config::raw;
 use crate::config::raw::check::ServerCheck;
 use crate::config::reader::{At, Field};
 use crate::config::text;
+use crate::config::validate::check::{Speech, checks, of_name, of_server};
 use crate::config::validate::{Unique, host_address};
 use crate::health::Check;
 
@@ -35,9 +35,9 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let http2 = raw.http2.or(false);
     let tls = raw.tls.and_then(|raw| connector(raw, http2, findings));
     let speech = Speech { tls: tls.clone(), http2 };
-    let of_all = raw.check.map(|raw| (raw.clone(), check(raw, &speech, findings)));
-    let (servers, checks): (Vec<_>, Vec<_>) =
-        servers(raw.servers, default_port, balance, findings, |own| of_server(own, of_all.as_ref(), &speech, findings))
+    let around = checks(raw.checks, &speech, findings);
+    let (servers, all_checks): (Vec<_>, Vec<_>) =
+        servers(raw.servers, default_port, balance, findings, |own| of_server(own, &around, &speech, findings))
             .into_iter()
             .unzip();
     if let Field::Set(at) = &raw.send_proxy
@@ -75,8 +75,8 @@ pub(super) fn upstream(raw: raw::Upstream, known: &mut Known, findings: &Finding
     let upstream = KnownUpstream { index: known.count, place: raw.place, used: false, http2, sticky: sticky.is_some() };
     known.upstreams.insert(name.clone(), upstream);
     known.count += 1;
-    for (server, check) in servers.iter().zip(checks) {
-        known.checks.extend(check.map(|check| ((name.clone(), server_key(server)), check)));
+    for (server, checks) in servers.iter().zip(all_checks).filter(|(_, checks)| !checks.is_empty()) {
+        known.checks.insert((name.clone(), server_key(server)), checks);
     }
     if has_names {
         known.resolve_intervals.insert(name.clone(), resolve_interval);
@@ -164,8 +164,8 @@ fn servers(
     default_port: NonZeroU16,
     balance: Balance,
     findings: &Findings,
-    check: impl Fn(Field<ServerCheck>) -> Option<Arc<Check>>,
-) -> Vec<(Server, Option<Arc<Check>>)> {
+    checks: impl Fn(Field<ServerCheck>) -> Vec<Arc<Check>>,
+) -> Vec<(Server, Vec<Arc<Check>>)> {
     let by_hash = matches!(balance, Balance::IpHash | Balance::Hash(_) | Balance::HashConsistent(_));
     let mut unique = Unique::default();
     let mut servers = Vec::new();
@@ -175,7 +175,7 @@ fn servers(
         {
             findings.error(&at.place, Problem::SlowStartByHash);
         }
-        let check = check(raw.check);
+        let checks = checks(raw.check);
         let slow_start = raw.slow_start.or(Duration::ZERO);
         let address = raw.address.required("an address such as \"10.0.0.11:8080\"", findings);
         let server = Server {
@@ -199,8 +199,8 @@ fn servers(
         };
         let server = Server { name, host, address: text::endpoint(ip, port), ..server };
         if unique.insert(&server_key(&server), &place, findings) {
-            let check = check.map(|check| of_name(check, &server));
-            servers.push((server, check));
+            let checks = of_name(checks, &server);
+            servers.push((server, checks));
         }
     }
     servers
