@@ -50,7 +50,17 @@ fn overview() -> Overview {
         "last_reload": {"at": "2026-01-02T03:04:05Z", "unix_s": 1_767_323_045, "ok": false, "message": ""}});
     let services = json!({"version": 1, "services": [service("web"), service("a:b/c@d")]});
     let upstreams = json!({"version": 1, "upstreams": [upstream("app"), upstream("other")]});
+    let track =
+        json!({"what": "script /a", "state": "failing", "detail": "1", "weight": -20, "priority": -20, "fault": false});
+    let router = |name: &str, state: &str| {
+        json!({"name": name, "id": 51, "interface": "eth0", "family": "ipv4", "vrrp_version": 3, "state": state, "priority": 100,
+            "effective_priority": 80, "master": null, "advert_interval_ms": 100, "addresses": ["192.0.2.1"], "transitions": 2,
+            "last_transition": null, "reason": "", "tracks": [track], "adverts_sent": 8, "adverts_received": 9,
+            "discarded": {"checksum": 2}, "warnings": {"interval_differs": 1}})
+    };
+    let vrrp = json!({"version": 1, "virtual_routers": [router("VI_1", "master"), router("VI_2", "backup")]});
     Overview {
+        vrrp: serde_json::from_value(vrrp).unwrap(),
         status: serde_json::from_value(status).unwrap(),
         services: serde_json::from_value(services).unwrap(),
         upstreams: serde_json::from_value(upstreams).unwrap(),
@@ -95,6 +105,10 @@ fn every_part_of_the_node_is_there() {
         ("headgate_proxy_access_log_lines_total", &[("path", "/var/log/a")], 9.0),
         ("headgate_proxy_access_log_dropped_lines_total", &[("path", "/var/log/a")], 2.0),
         ("headgate_upstream_server_up", &[app, asked], 1.0),
+        ("headgate_vrrp_state", &[("router", "VI_1"), ("state", "master")], 1.0),
+        ("headgate_vrrp_effective_priority", &[("router", "VI_2")], 80.0),
+        ("headgate_vrrp_adverts_discarded_total", &[("router", "VI_1"), ("reason", "checksum")], 2.0),
+        ("headgate_vrrp_track_priority", &[("router", "VI_1"), ("track", "script /a")], -20.0),
         ("headgate_upstream_name_resolved", &[app, ("name", "b.test")], 0.0),
         ("headgate_upstream_server_weight_ratio", &[app, asked], 1.0),
         ("headgate_upstream_server_state", &[app, ("server", "10.0.0.2:8080"), ("state", "probing")], 1.0),

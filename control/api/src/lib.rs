@@ -32,7 +32,7 @@ pub use request::{ErrorKind, ErrorReport, Request, RequestLine, Response, Server
 pub use service::{Forward, Protocol, Rates, Server, ServerState, Service, Services, Stats};
 pub use status::{
     Dataplane, FailingServer, Frames, Interface, LastReload, NodeState, Proxy, ProxyWorker, ServiceSummary, Status,
-    UpstreamSummary, Worker, XdpMode,
+    UpstreamSummary, VirtualRouterSummary, Worker, XdpMode,
 };
 pub use upstream::{
     CheckState, Latency, ServerCheck, Upstream, UpstreamName, UpstreamQueue, UpstreamServer, UpstreamServerReport,

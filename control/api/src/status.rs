@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessLog, Protocol, ProxyListener};
+use crate::{AccessLog, Protocol, ProxyListener, VrrpState};
 
 /// The node at one glance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Status {
     pub dataplane: Dataplane,
     #[serde(default)]
     pub services: Vec<ServiceSummary>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub virtual_routers: Vec<VirtualRouterSummary>,
     #[serde(default)]
     pub proxy: Proxy,
     /// Absent before the first reload.
@@ -123,6 +125,18 @@ pub struct ServiceSummary {
     /// Servers whose check fails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<FailingServer>,
+}
+
+/// A virtual router at one glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualRouterSummary {
+    pub name: String,
+    pub state: VrrpState,
+    pub effective_priority: u8,
+    /// Absent while it is not known.
+    pub master: Option<IpAddr>,
+    /// Of the last change of state.
+    pub reason: String,
 }
 
 /// A server, and why it gets no connections.

@@ -103,6 +103,7 @@ fn status_has_the_documented_shape() {
             frames: Frames { accounted: 8704, total: 8704 },
         },
         services: Vec::new(),
+        virtual_routers: Vec::new(),
         proxy: Proxy {
             workers: vec![ProxyWorker { id: 0, core: Some(1) }],
             connections: 7,

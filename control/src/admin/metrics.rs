@@ -6,6 +6,7 @@ mod dataplane;
 mod node;
 mod proxy;
 mod services;
+mod vrrp;
 
 use super::Overview;
 use super::exposition::{Exposition, Metric};
@@ -19,6 +20,7 @@ pub fn metrics(overview: &Overview) -> String {
     node::write(&mut out, &overview.status);
     dataplane::write(&mut out, &overview.status.dataplane);
     services::write(&mut out, &overview.services.services);
+    vrrp::write(&mut out, &overview.vrrp.virtual_routers);
     proxy::write(&mut out, &overview.status.proxy, &overview.upstreams.upstreams);
     out.into_text()
 }

@@ -1,6 +1,6 @@
 //! The whole node, asked for piece by piece as any client of the control socket would.
 
-use headgate_api::{ErrorReport, NodeState, Request, Response, Services, Status, Upstreams};
+use headgate_api::{ErrorReport, NodeState, Request, Response, Services, Status, Upstreams, Vrrp};
 
 use crate::socket::Caller;
 
@@ -11,6 +11,7 @@ pub struct Overview {
     /// With rates.
     pub services: Services,
     pub upstreams: Upstreams,
+    pub vrrp: Vrrp,
 }
 
 impl Overview {
@@ -24,7 +25,11 @@ impl Overview {
             Response::Upstreams(upstreams) => upstreams,
             other => return Err(unexpected(other)),
         };
-        Ok(Self { status, services, upstreams })
+        let vrrp = match caller.ask(Request::Vrrp).await {
+            Response::Vrrp(vrrp) => vrrp,
+            other => return Err(unexpected(other)),
+        };
+        Ok(Self { status, services, upstreams, vrrp })
     }
 }
 

@@ -15,7 +15,7 @@ const REFRESH: u32 = 5;
 
 /// The body of `/`.
 pub(super) fn page(overview: &Overview) -> String {
-    let Overview { status, services, upstreams } = overview;
+    let Overview { status, services, upstreams, vrrp } = overview;
     let mut html = Html::default();
     html.raw("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
     html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
@@ -23,12 +23,13 @@ pub(super) fn page(overview: &Overview) -> String {
     html.raw("<title>").text(&status.node).raw(" · Headgate</title><style>").raw(STYLE).raw("</style></head><body>");
     head(&mut html, status);
     html.raw("<main>");
+    tables::virtual_routers(&mut html, &vrrp.virtual_routers);
     tables::services(&mut html, &services.services);
     tables::listeners(&mut html, &status.proxy);
     tables::upstreams(&mut html, &upstreams.upstreams);
     tables::dataplane(&mut html, &status.dataplane);
     html.raw("</main><footer><a href=\"/metrics\">metrics</a> <a href=\"/healthz\">health</a> ");
-    for part in ["status", "services", "upstreams", "connections"] {
+    for part in ["status", "services", "upstreams", "vrrp", "connections"] {
         html.raw(&format!("<a href=\"/api/{part}\">{part}</a> "));
     }
     html.raw("</footer></body></html>\n");

@@ -1,7 +1,7 @@
 //! Every path, answered by a daemon that has little to say.
 
 use bytes::Bytes;
-use headgate_api::{ErrorKind, Request, Response, Services, Upstreams};
+use headgate_api::{ErrorKind, Request, Response, Services, Upstreams, Vrrp};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, StatusCode};
 use serde_json::json;
@@ -20,6 +20,7 @@ fn daemon(request: &Request, state: &str) -> Response {
         }
         Request::Services { .. } => Response::Services(Services::new(Vec::new())),
         Request::Upstreams { name: None } => Response::Upstreams(Upstreams::new(Vec::new())),
+        Request::Vrrp => Response::Vrrp(Vrrp::new(Vec::new())),
         Request::Upstreams { .. } => Response::error(ErrorKind::NotFound, "no upstream is called \"x\""),
         request => panic!("the endpoint only reads: {request:?}"),
     }

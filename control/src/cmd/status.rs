@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use headgate_api::{
     Dataplane, FailingServer, Proxy, ProxyListener, Request, RequestsByClass, Response, ServiceSummary, Status,
+    VirtualRouterSummary,
 };
 
 use super::numbers::{elapsed, short};
 use super::output::{Colour, Paint};
 use super::table::{Align, Cell, Table};
-use super::{Failure, Global, output};
+use super::{Failure, Global, output, vrrp};
 
 /// Show the state of the node on one screen
 ///
@@ -46,6 +47,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Status { node, headgate, pid, uptime_s, generation, dataplane, services, proxy, last_reload, .. } =
             &self.status;
+        let virtual_routers = &self.status.virtual_routers;
         writeln!(f, "{node}: headgate {headgate}, pid {pid}, up {}, configuration {generation}", elapsed(*uptime_s))?;
         if let Some(reload) = last_reload {
             let (word, colour) = if reload.ok { ("done", Colour::Good) } else { ("refused", Colour::Bad) };
@@ -55,11 +57,14 @@ impl fmt::Display for Report {
         if !dataplane.workers.is_empty() || proxy.workers.is_empty() {
             self.dataplane(f, dataplane)?;
         }
+        if !virtual_routers.is_empty() {
+            write!(f, "\n{}", self.virtual_routers(virtual_routers))?;
+        }
         if !services.is_empty() {
             write!(f, "\n{}", self.services(services))?;
             for (service, server) in services.iter().flat_map(|s| s.failing.iter().map(move |server| (s, server))) {
                 let FailingServer { address, check, since_s, reason } = server;
-                writeln!(f, "{}: {address} fails {check} since {since_s} s: {reason}", service.name)?;
+                writeln!(f, "  {}: {address} fails {check} since {since_s} s: {reason}", service.name)?;
             }
         }
         self.proxy(f, proxy)?;
@@ -87,6 +92,27 @@ impl Report {
             table.row(vec![(&interface.name).into(), mode, queues, interface.mtu.into()]);
         }
         write!(f, "{table}")
+    }
+
+    fn virtual_routers(&self, routers: &[VirtualRouterSummary]) -> Table {
+        let columns = vec![
+            ("ROUTER", Align::Left),
+            ("STATE", Align::Left),
+            ("PRIORITY", Align::Right),
+            ("MASTER", Align::Left),
+            ("REASON", Align::Left),
+        ];
+        let mut table = Table::new(columns, self.paint);
+        for router in routers {
+            table.row(vec![
+                (&router.name).into(),
+                vrrp::state(router.state),
+                router.effective_priority.into(),
+                router.master.map_or("-".to_owned(), |master| master.to_string()).into(),
+                (&router.reason).into(),
+            ]);
+        }
+        table
     }
 
     fn services(&self, services: &[ServiceSummary]) -> Table {

@@ -2,10 +2,10 @@
 
 use clap::CommandFactory;
 use headgate_api::{
-    AccessLog, Connection, Connections, Dataplane, Forward, Frames, Interface, LastReload, Latency, NodeState, Problem,
-    Protocol, Proxy, ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport, ServerState, Service,
-    ServiceSummary, Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport, UpstreamState,
-    UpstreamSummary, Upstreams, VERSION, Worker, XdpMode,
+    AccessLog, Connection, Connections, Dataplane, FailingServer, Forward, Frames, Interface, LastReload, Latency,
+    NodeState, Problem, Protocol, Proxy, ProxyListener, ProxyWorker, Rates, ReloadReport, Server, ServerReport,
+    ServerState, Service, ServiceSummary, Services, Stats, Status, Upstream, UpstreamServer, UpstreamServerReport,
+    UpstreamState, UpstreamSummary, Upstreams, VERSION, VirtualRouterSummary, VrrpState, Worker, XdpMode,
 };
 
 use super::output::Paint;
@@ -174,7 +174,15 @@ fn status() -> Status {
         servers: 3,
         active: 123_456,
         inactive: 99,
-        failing: Vec::new(),
+        failing: match servers_up {
+            0 => vec![FailingServer {
+                address: "[2001:db8::7]:25".parse().unwrap(),
+                check: "smtp".into(),
+                since_s: 61,
+                reason: "connection refused".into(),
+            }],
+            _ => Vec::new(),
+        },
     };
     Status {
         version: VERSION,
@@ -196,6 +204,13 @@ fn status() -> Status {
             frames: Frames::default(),
         },
         services: vec![summary("web", "192.168.162.130:80", 2), summary("mail", "[2001:db8::5]:25", 0)],
+        virtual_routers: vec![VirtualRouterSummary {
+            name: "VI_1".into(),
+            state: VrrpState::Master,
+            effective_priority: 80,
+            master: Some("192.168.162.131".parse().unwrap()),
+            reason: "192.168.162.132 left".into(),
+        }],
         proxy: Proxy {
             workers: vec![ProxyWorker { id: 0, core: Some(0) }, ProxyWorker { id: 1, core: Some(1) }],
             connections: 1234,
@@ -237,8 +252,13 @@ fn status_screen() {
 fn status_without_a_data_plane() {
     let last_reload =
         LastReload { at: "2026-01-02T03:04:05Z".into(), unix_s: 0, ok: false, message: "3 errors".into() };
-    let status =
-        Status { dataplane: Dataplane::default(), services: vec![], last_reload: Some(last_reload), ..status() };
+    let status = Status {
+        dataplane: Dataplane::default(),
+        services: vec![],
+        virtual_routers: vec![],
+        last_reload: Some(last_reload),
+        ..status()
+    };
     let idle = Status { proxy: Proxy::default(), ..status.clone() };
     fixture("status-idle.txt", &status::Report { status: idle, paint: PLAIN }.to_string());
     fixture("status-proxy.txt", &status::Report { status, paint: PLAIN }.to_string());

@@ -133,7 +133,7 @@ fn listed(counts: &BTreeMap<String, u64>) -> String {
     counts.iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-fn state(state: VrrpState) -> Cell {
+pub(super) fn state(state: VrrpState) -> Cell {
     let colour = match state {
         VrrpState::Master | VrrpState::Backup => Colour::Good,
         VrrpState::Fault => Colour::Bad,

@@ -22,7 +22,7 @@ impl Daemon {
     /// Carries out a request of the control socket.
     pub(super) async fn answer(&mut self, request: Request) -> Response {
         match request {
-            Request::Status => Response::Status(Box::new(self.status())),
+            Request::Status => Response::Status(Box::new(self.status().await)),
             Request::Services { name, rates, zero } => self.services(name.as_deref(), rates, zero),
             Request::Connections { filter } => Response::Connections(self.connections(&filter)),
             Request::Vrrp => Response::Vrrp(api::Vrrp::new(self.vrrp.report().await)),
@@ -36,7 +36,14 @@ impl Daemon {
         }
     }
 
-    fn status(&self) -> api::Status {
+    async fn status(&self) -> api::Status {
+        let router = |router: api::VirtualRouter| api::VirtualRouterSummary {
+            name: router.name,
+            state: router.state,
+            effective_priority: router.effective_priority,
+            master: router.master,
+            reason: router.reason,
+        };
         api::Status {
             version: api::VERSION,
             node: self.model.node().name().to_owned(),
@@ -47,6 +54,7 @@ impl Daemon {
             generation: self.generation,
             dataplane: self.dataplane.as_ref().map(dataplane_status).unwrap_or_default(),
             services: self.registry.services().iter().map(|service| self.summary(service)).collect(),
+            virtual_routers: self.vrrp.report().await.into_iter().map(router).collect(),
             proxy: self.proxy.status(),
             last_reload: self.last_reload.clone(),
         }

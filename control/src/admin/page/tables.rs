@@ -2,11 +2,39 @@
 
 use headgate_api::{
     Dataplane, Proxy, RequestsByClass, Server, ServerState, Service, Upstream, UpstreamServer, UpstreamState,
+    VirtualRouter, VrrpState,
 };
 
 use super::html::{Cell, Html, Mood};
 use crate::cmd::numbers::short;
 use crate::cmd::upstreams::{About, check, title, weight};
+
+pub(super) fn virtual_routers(html: &mut Html, routers: &[VirtualRouter]) {
+    if routers.is_empty() {
+        return;
+    }
+    html.raw("<h2>Virtual routers</h2><section>");
+    let heads = ["Router", "State", "Priority", "Master", "Changes", "Adverts sent", "Adverts received", "Reason"];
+    html.table(&heads, routers.iter().map(virtual_router)).raw("</section>");
+}
+
+fn virtual_router(router: &VirtualRouter) -> Vec<Cell> {
+    let mood = match router.state {
+        VrrpState::Master | VrrpState::Backup => Mood::Good,
+        VrrpState::Init => Mood::Attention,
+        _ => Mood::Bad,
+    };
+    vec![
+        Cell::text(format!("{} ({} on {})", router.name, router.id, router.interface)),
+        Cell::Badge(router.state.to_string(), mood),
+        Cell::number(router.effective_priority),
+        Cell::text(router.master.map_or("-".to_owned(), |master| master.to_string())),
+        Cell::number(router.transitions),
+        Cell::number(router.adverts_sent),
+        Cell::number(router.adverts_received),
+        Cell::text(&router.reason),
+    ]
+}
 
 pub(super) fn services(html: &mut Html, services: &[Service]) {
     if services.is_empty() {
@@ -30,15 +58,16 @@ pub(super) fn services(html: &mut Html, services: &[Service]) {
             "Bytes in",
             "Bytes out",
             "Conn/s",
+            "Check",
         ];
-        html.table(&heads, service.servers.iter().map(server)).raw("</section>");
+        html.table(&heads, service.servers.iter().chain(service.sorry_server.as_deref()).map(server)).raw("</section>");
     }
 }
 
 fn server(server: &Server) -> Vec<Cell> {
     let mood = match server.state {
         ServerState::Up => Mood::Good,
-        ServerState::Drain | ServerState::Disabled => Mood::Attention,
+        ServerState::Drain | ServerState::Disabled | ServerState::Standby => Mood::Attention,
         _ => Mood::Bad,
     };
     let stats = &server.stats;
@@ -54,6 +83,7 @@ fn server(server: &Server) -> Vec<Cell> {
         Cell::number(stats.bytes_in),
         Cell::number(stats.bytes_out),
         Cell::number(stats.rates.unwrap_or_default().connections),
+        Cell::text(server.check.as_ref().map_or("-".to_owned(), check)),
     ]
 }
 
