@@ -33,8 +33,20 @@ fn as_json_every_step_passes() {
     assert_eq!((&results["version"], &results["ok"]), (&1.into(), &true.into()), "{results:#}");
     let steps = results["steps"].as_array().unwrap();
     let names: Vec<_> = steps.iter().map(|step| step["name"].as_str().unwrap()).collect();
-    let expected =
-        ["daemon", "nat", "dr", "tunnel", "ipv6", "drain", "services", "throughput", "status", "pair", "backup"];
+    let expected = [
+        "daemon",
+        "nat",
+        "dr",
+        "tunnel",
+        "ipv6",
+        "drain",
+        "services",
+        "throughput",
+        "status",
+        "pair",
+        "backup",
+        "master",
+    ];
     assert_eq!(names, expected);
     for step in steps {
         // Only the step that needs a program of its own may be left out.

@@ -25,8 +25,8 @@ use stage::Stage;
 ///
 /// Makes namespaces for a client, a director and two servers, runs the daemon in the director's, and sends real requests through
 /// it: NAT with weights, direct routing, a tunnel, IPv6, draining a server, and throughput. Then two nodes with an application each, of
-/// which one dies: the proxy asks the other. Nothing outside of the namespaces is
-/// touched, and all of it is removed at the end, also after Ctrl-C. Takes less than 30 seconds; needs root.
+/// which one dies: the proxy asks the other. At last the node that is master leaves, and the other takes the address over. Nothing
+/// outside of the namespaces is touched, and all of it is removed at the end, also after Ctrl-C. Takes less than 30 seconds; needs root.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -145,6 +145,8 @@ fn tell_of_the_pair(show: &mut Show) -> Result<bool> {
     let mut passed = show.step("pair", "Two nodes, each with an application", |show| pair::own(&pair, show))?;
     passed &=
         show.step("backup", "An application dies: the other node's answers", |show| pair::backup(&mut pair, show))?;
+    passed &=
+        show.step("master", "The master leaves: the other node takes over", |show| pair::master(&mut pair, show))?;
     if !passed {
         show::log_tail(&pair.log());
     }

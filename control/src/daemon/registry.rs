@@ -208,22 +208,19 @@ impl Registry {
 }
 
 fn apply_servers(service: &mut Service, configured: &model::Service, slab: &Servers) -> Result<Vec<Retired>, Full> {
+    let before: Vec<Server> = service.all_servers().cloned().collect();
+    let make = |wanted: &model::Server| server(service, wanted, &before, slab);
+    let servers = configured.servers().iter().map(make).collect::<Result<Vec<_>, _>>()?;
+    let sorry = configured.health().sorry_server.as_ref().map(make).transpose()?;
+    // One that is a server too is no more than that.
+    let sorry = sorry.filter(|sorry| !servers.iter().any(|server| server.id == sorry.id));
+    let is_kept = |known: &Server| servers.iter().chain(&sorry).any(|server| server.id == known.id);
     let mut gone = Vec::new();
-    let wanted = || configured.servers().iter().chain(configured.health().sorry_server.as_ref());
-    let before: Vec<Server> = service.servers.drain(..).chain(service.sorry.take()).collect();
-    for server in before.iter().filter(|server| !wanted().any(|wanted| wanted.address() == server.shown)) {
+    for server in before.iter().filter(|server| !is_kept(server)) {
         Arc::make_mut(&mut service.pool).remove(server.id);
         gone.push(retire(slab, service, server));
     }
-    for configured in configured.servers() {
-        let server = server(service, configured, &before, slab)?;
-        service.servers.push(server);
-    }
-    if let Some(configured) = &configured.health().sorry_server {
-        // One that is a server too is no more than that.
-        let sorry = server(service, configured, &before, slab)?;
-        service.sorry = Some(sorry).filter(|sorry| !service.servers.iter().any(|server| server.id == sorry.id));
-    }
+    (service.servers, service.sorry) = (servers, sorry);
     Ok(gone)
 }
 

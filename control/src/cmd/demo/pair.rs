@@ -1,4 +1,7 @@
-//! Two nodes, each with its own application and the other's as backup: the smallest site that survives the death of an application.
+//! Two nodes, each with its own application and the other's as backup: the smallest site that survives the death of an application, and
+//! of a node.
+
+mod gap;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,12 +17,13 @@ use super::show::{Outcome, Show};
 
 const CLIENT: &str = "192.168.162.1/24";
 const NODES: [&str; 2] = ["192.168.162.131", "192.168.162.132"];
+const PRIORITIES: [u8; 2] = [100, 90];
 const APPLICATIONS: [&str; 2] = ["app-1", "app-2"];
 /// Where the applications listen, each on its node.
 const PORT: u16 = 8080;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The address that clients know. Until nodes take it over from each other, the first one holds it.
+/// The address that clients know; the master has it.
 fn vip() -> SocketAddr {
     SocketAddr::from(([192, 168, 162, 130], 80))
 }
@@ -34,13 +38,12 @@ pub struct Pair {
 /// The file of one node: its application is the server, the other's the backup.
 fn file(node: usize) -> String {
     let (own, other) = (NODES[node], NODES[1 - node]);
-    let address = if node == 0 {
-        format!("[[address]]\ninterface = \"{HOST_DEVICE}\"\naddress = \"192.168.162.130/24\"\n\n")
-    } else {
-        String::new()
-    };
+    let priority = PRIORITIES[node];
     format!(
-        "{address}[[upstream]]\nname = \"app\"\n\n\
+        "[[virtual_router]]\nname = \"VI_1\"\ninterface = \"{HOST_DEVICE}\"\nid = 121\npriority = {priority}\n\
+         advert_interval = \"100ms\"\nsource = \"{own}\"\naddresses = [\"192.168.162.130/24\"]\n\n\
+         [[virtual_router.track]]\nscript = [\"/bin/bash\", \"-c\", \": < /dev/tcp/127.0.0.1/80\"]\nweight = -20\n\n\
+         [[upstream]]\nname = \"app\"\n\n\
          [[upstream.server]]\naddress = \"{own}:{PORT}\"\nfail_timeout = \"1s\"\n\n\
          [[upstream.server]]\naddress = \"{other}:{PORT}\"\nbackup = true\n\n\
          [[listener]]\nname = \"http\"\naddress = [\"0.0.0.0:80\"]\n\n\
@@ -60,7 +63,9 @@ impl Pair {
             applications.push(Some(HttpBackend::start(ns, name, PORT)?));
             daemons.push(Daemon::start(ns, &binary, &file(node))?);
         }
-        Ok(Self { daemons, applications, topology })
+        let pair = Self { daemons, applications, topology };
+        pair.await_master(0)?;
+        Ok(pair)
     }
 
     /// Who answers.
@@ -70,19 +75,28 @@ impl Pair {
         Ok(answer.server().context("an answer without a server's name")?.to_owned())
     }
 
-    /// The log of the node that clients talk to.
+    /// Waits until a node is master, and its application answers.
+    fn await_master(&self, node: usize) -> Result<()> {
+        let is_master = || {
+            let answer = self.daemons[node].json(&["vrrp"]);
+            answer.is_ok_and(|answer| answer["virtual_routers"][0]["state"] == "master")
+        };
+        wait_for(PATIENCE, "the node to become master", || is_master() && self.ask().is_ok())
+    }
+
+    /// The logs of both nodes.
     pub fn log(&self) -> String {
-        self.daemons[0].log()
+        self.daemons.iter().map(Daemon::log).collect()
     }
 }
 
 /// Both applications work: the node's own is asked.
 pub fn own(pair: &Pair, show: &Show) -> Result<Outcome> {
     show.say(
-        "\x20 client 192.168.162.1 ----+---- node 1  192.168.162.131  app-1  (holds .130)\n\
+        "\x20 client 192.168.162.1 ----+---- node 1  192.168.162.131  app-1  (master: .130)\n\
          \x20                          +---- node 2  192.168.162.132  app-2",
     )?;
-    show.say("The file of node 1; node 2 has the same with the addresses exchanged:")?;
+    show.say("The file of node 1; node 2 has the addresses exchanged and priority 90:")?;
     show.toml(&file(0))?;
     let answers = (0..4).map(|_| pair.ask()).collect::<Result<Vec<_>>>()?;
     for server in &answers {
@@ -117,4 +131,31 @@ pub fn backup(pair: &mut Pair, show: &Show) -> Result<Outcome> {
     let details = json!({ "answered_by_backup": answered, "slowest_ms": slowest.as_millis() as u64,
         "back_after_ms": back.as_millis() as u64 });
     Ok(Outcome::Passed(summary, details))
+}
+
+/// The master leaves in order, comes back, loses its link and gets it back; the client asks about once per millisecond.
+pub fn master(pair: &mut Pair, show: &Show) -> Result<Outcome> {
+    let status = pair.daemons[0].run(&["vrrp"])?;
+    show.command("headgate vrrp", status.lines().take(3).collect::<Vec<_>>().join("\n").as_str())?;
+    let mut gaps = Vec::new();
+    let mut tell = |what: &str, gap: Duration| {
+        let millis = gap.as_secs_f64() * 1000.0;
+        gaps.push(json!({ "event": what, "gap_ms": (millis * 10.0).round() / 10.0 }));
+        show.say(&format!("  {what}: no answer for {millis:.1} ms"))
+    };
+    let Pair { daemons, topology, .. } = pair;
+    let (client, node) = (topology.client(), topology.server(0));
+    let [first, second] = &mut daemons[..] else { anyhow::bail!("there are two nodes") };
+    show.go_on()?;
+    let gap = gap::during(client, vip(), APPLICATIONS[1], || first.stop().map(drop))?;
+    tell("node 1 is stopped", gap)?;
+    show.go_on()?;
+    tell("node 1 is started again", gap::during(client, vip(), APPLICATIONS[0], || first.restart())?)?;
+    show.go_on()?;
+    let link = |state: &str| node.run(&["ip", "link", "set", HOST_DEVICE, state]).map(drop);
+    tell("node 1 loses its link", gap::during(client, vip(), APPLICATIONS[1], || link("down"))?)?;
+    show.go_on()?;
+    tell("node 1 has its link again", gap::during(client, vip(), APPLICATIONS[0], || link("up"))?)?;
+    ensure!(second.run(&["vrrp"])?.contains("backup"), "node 2 did not become backup again");
+    Ok(Outcome::Passed("the address moved 4 times, each time to the right node".to_owned(), json!(gaps)))
 }
