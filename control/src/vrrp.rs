@@ -42,7 +42,7 @@ enum Command {
         track: usize,
         verdict: Verdict,
     },
-    Report(oneshot::Sender<Vec<api::VirtualRouter>>),
+    Report(oneshot::Sender<api::Vrrp>),
     /// Leaves in order.
     Stop,
 }
@@ -117,11 +117,12 @@ impl Vrrp {
         }
     }
 
-    pub async fn report(&self) -> Vec<api::VirtualRouter> {
-        let Some(running) = &self.0 else { return Vec::new() };
+    pub async fn report(&self) -> api::Vrrp {
+        let none = || api::Vrrp::new(Vec::new());
+        let Some(running) = &self.0 else { return none() };
         let (answer, answered) = oneshot::channel();
         running.commands.send(Command::Report(answer));
-        answered.await.unwrap_or_default()
+        answered.await.unwrap_or_else(|_| none())
     }
 
     /// Whether a thread has ended by itself.

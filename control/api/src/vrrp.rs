@@ -12,11 +12,14 @@ use serde::{Deserialize, Serialize};
 pub struct Vrrp {
     pub version: u32,
     pub virtual_routers: Vec<VirtualRouter>,
+    /// Adverts on their interfaces that are of none of them, by reason; reasons that never happened are left out.
+    #[serde(default)]
+    pub unmatched: BTreeMap<String, u64>,
 }
 
 impl Vrrp {
     pub fn new(virtual_routers: Vec<VirtualRouter>) -> Self {
-        Self { version: crate::VERSION, virtual_routers }
+        Self { version: crate::VERSION, virtual_routers, unmatched: BTreeMap::new() }
     }
 }
 

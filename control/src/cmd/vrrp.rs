@@ -60,6 +60,9 @@ impl fmt::Display for Report {
                 }
             }
         }
+        if !self.vrrp.unmatched.is_empty() {
+            writeln!(f, "adverts of other virtual routers: {}", listed(&self.vrrp.unmatched))?;
+        }
         Ok(())
     }
 }

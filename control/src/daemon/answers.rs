@@ -25,7 +25,7 @@ impl Daemon {
             Request::Status => Response::Status(Box::new(self.status().await)),
             Request::Services { name, rates, zero } => self.services(name.as_deref(), rates, zero),
             Request::Connections { filter } => Response::Connections(self.connections(&filter)),
-            Request::Vrrp => Response::Vrrp(api::Vrrp::new(self.vrrp.report().await)),
+            Request::Vrrp => Response::Vrrp(self.vrrp.report().await),
             Request::Reload | Request::Server { .. } if self.draining.is_some() => {
                 Response::error(ErrorKind::Failed, STOPPING)
             }
@@ -54,7 +54,7 @@ impl Daemon {
             generation: self.generation,
             dataplane: self.dataplane.as_ref().map(dataplane_status).unwrap_or_default(),
             services: self.registry.services().iter().map(|service| self.summary(service)).collect(),
-            virtual_routers: self.vrrp.report().await.into_iter().map(router).collect(),
+            virtual_routers: self.vrrp.report().await.virtual_routers.into_iter().map(router).collect(),
             proxy: self.proxy.status(),
             last_reload: self.last_reload.clone(),
         }

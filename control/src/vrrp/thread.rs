@@ -3,6 +3,7 @@
 
 mod around;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crossbeam::channel::{Receiver, Sender, unbounded};
 use headgate_vrrp::datagram::Datagram;
 use headgate_vrrp::hmac::{Marks, Numbers};
 use headgate_vrrp::node::Actions;
-use headgate_vrrp::reason::Warning;
+use headgate_vrrp::reason::{Reason, Warning};
 use headgate_vrrp::receive::{Here, find, receive};
 use headgate_vrrp::router::Micros;
 use headgate_vrrp::{Action, Node, State};
@@ -77,6 +78,8 @@ pub struct Thread {
     /// As the instances of the setup.
     company: Vec<Company>,
     sockets: Vec<AdvertSocket>,
+    /// Adverts that are of no router of ours.
+    unmatched: BTreeMap<Reason, u64>,
     network: Arc<NetState>,
     begun: Instant,
     commands: Receiver<Command>,
@@ -100,6 +103,7 @@ impl Thread {
             node: Node::default(),
             company: Vec::new(),
             sockets: Vec::new(),
+            unmatched: BTreeMap::new(),
             network: Arc::default(),
             begun: Instant::now(),
             commands,
@@ -159,8 +163,7 @@ impl Thread {
             for _ in 0..BURST {
                 match self.sockets[at].receive(buffer) {
                     Ok(Some(Ok(datagram))) => self.take(at, &datagram),
-                    // The kernel lets nothing else through, but for sources that can be no host.
-                    Ok(Some(Err(_))) => {}
+                    Ok(Some(Err(reason))) => self.is_of_nobody(reason),
                     Ok(None) | Err(_) => break,
                 }
             }
@@ -171,8 +174,11 @@ impl Thread {
     fn take(&mut self, at: usize, datagram: &Datagram<'_>) {
         let is_here = |instance: &&Instance| self.sockets[at].is_of(&instance.router);
         let here = self.setup.instances.iter().filter(is_here).map(|instance| &*instance.router);
-        // Others may use other numbers on the same wire.
-        let Ok(router) = find(here, datagram) else { return };
+        let router = match find(here, datagram) {
+            Ok(router) => router,
+            // Others may use other numbers on the same wire.
+            Err(reason) => return self.is_of_nobody(reason),
+        };
         let is_it = |instance: &Instance| std::ptr::eq(Arc::as_ptr(&instance.router), router);
         let Some(index) = self.setup.instances.iter().position(is_it) else { return };
         let company = &mut self.company[index];
@@ -199,6 +205,10 @@ impl Thread {
         let (primary, now, mut out) = (company.place.primary, self.now(), Vec::new());
         self.node.on_advert(index, now, &received, primary, &mut out);
         self.carry_out(out);
+    }
+
+    fn is_of_nobody(&mut self, reason: Reason) {
+        *self.unmatched.entry(reason).or_default() += 1;
     }
 
     fn carry_out(&mut self, actions: Actions) {
@@ -265,16 +275,19 @@ impl Thread {
         let _ = self.teller.send(tell::Job::Announce { instance, ifindex, mac });
     }
 
-    fn report(&self) -> Vec<headgate_api::VirtualRouter> {
+    fn report(&self) -> headgate_api::Vrrp {
         let group = |index| self.setup.groups.iter().find(|(_, members)| members.contains(&index));
         let instances = self.setup.instances.iter().enumerate();
-        instances
+        let routers = instances
             .map(|(index, instance)| {
                 let (company, machine) = (&self.company[index], self.node.machine(index));
                 let group = group(index).map(|(name, _)| &**name);
                 report(instance, group, machine, company)
             })
-            .collect()
+            .collect();
+        let mut vrrp = headgate_api::Vrrp::new(routers);
+        vrrp.unmatched = self.unmatched.iter().map(|(reason, count)| (reason.name().to_owned(), *count)).collect();
+        vrrp
     }
 
     fn stop(&mut self) {
