@@ -187,7 +187,8 @@ const SERVICE: &[Row<Service>] = &[
     ("quorum", |s| s.health().quorum.to_string()),
     ("hysteresis", |s| s.health().hysteresis.to_string()),
     ("sorry_server", |s| {
-        s.health().sorry_server.as_ref().map_or("none".to_owned(), |sorry| sorry.address().to_string())
+        let shown = |sorry: &Server| format!("{} ({})", sorry.address(), sorry.forward().word());
+        s.health().sorry_server.as_ref().map_or("none".to_owned(), shown)
     }),
     ("notify.up", |s| script(s.health().notify.up.as_ref())),
     ("notify.down", |s| script(s.health().notify.down.as_ref())),

@@ -13,7 +13,7 @@ pub(super) use proxy::{
     AccessLog, Certificate, ErrorPages, Files, Hash, HeaderEdits, Limits, LineFormat, Listener, ListenerTls, Proxy,
     Retry, Route, Sticky, Upstream, UpstreamServer, UpstreamTls,
 };
-pub(super) use service::{Persistence, Server, Service, ServiceFlag, ServiceNotify, TunnelSection};
+pub(super) use service::{Persistence, Server, Service, ServiceFlag, ServiceNotify, SorryServer, TunnelSection};
 pub(super) use track::{Notify, Track};
 pub(super) use virtual_router::{Authentication, AuthenticationType, SyncGroup, Unicast, VirtualRouter};
 

@@ -33,6 +33,7 @@ pub(in crate::config) static SERVICE: Keys = Keys {
     ],
     later: &[],
 };
+pub(in crate::config) static SORRY_SERVER: Keys = Keys { supported: &["address", "forward"], later: &[] };
 pub(in crate::config) static SERVICE_NOTIFY: Keys =
     Keys { supported: &["up", "down", "quorum_up", "quorum_down", "user"], later: &[] };
 pub(in crate::config) static PERSISTENCE: Keys = Keys { supported: &["timeout", "netmask"], later: &[] };
@@ -75,10 +76,17 @@ pub(in crate::config) struct Service {
     pub checks: Field<Vec<Check>>,
     pub quorum: Field<u32>,
     pub hysteresis: Field<u32>,
-    pub sorry_server: Field<(IpAddr, Option<NonZeroU16>)>,
+    pub sorry_server: Field<SorryServer>,
     pub inhibit_on_failure: Field<bool>,
     pub notify: Option<ServiceNotify>,
     pub servers: Vec<Server>,
+}
+
+/// An address, or a table with one.
+#[derive(Clone)]
+pub(in crate::config) struct SorryServer {
+    pub address: Field<(IpAddr, Option<NonZeroU16>)>,
+    pub forward: Field<Forward>,
 }
 
 pub(in crate::config) struct ServiceNotify {
@@ -138,11 +146,24 @@ impl Service {
             checks: section.field("check", |v| Some(Check::list(v))),
             quorum: section.field("quorum", |v| v.integer(1..=MAX_QUORUM, "of weight")),
             hysteresis: section.field("hysteresis", |v| v.integer(0..=MAX_QUORUM, "of weight")),
-            sorry_server: section.field("sorry_server", |v| v.parse("a server address", text::server_address)),
+            sorry_server: section.field("sorry_server", SorryServer::read),
             inhibit_on_failure: section.field("inhibit_on_failure", Value::boolean),
             notify: section.section("notify", &SERVICE_NOTIFY).map(|s| ServiceNotify::read(&s)),
             servers: section.sections("server", &SERVER).iter().map(Server::read).collect(),
         }
+    }
+}
+
+impl SorryServer {
+    fn read(value: &Value<'_, '_>) -> Option<Self> {
+        let address = |v: &Value<'_, '_>| v.parse("a server address", text::server_address);
+        if value.is_table() {
+            let section = value.section(&SORRY_SERVER)?;
+            let forward = section.field("forward", |v| v.choice(&Forward::WORDS));
+            return Some(Self { address: section.field("address", address), forward });
+        }
+        let at = At { value: address(value)?, place: value.place().clone() };
+        Some(Self { address: Field::Set(at), forward: Field::Absent(value.place().clone()) })
     }
 }
 

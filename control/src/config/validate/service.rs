@@ -84,7 +84,7 @@ fn service(raw: raw::Service, findings: &Findings) -> Option<Service> {
         checks: &|own| of_server(own, &around, &speech, findings),
         inhibit_on_failure: raw.inhibit_on_failure.or(false),
     };
-    let sorry_server = raw.sorry_server.set().and_then(|at| sorry_server(at, &of_all, findings));
+    let sorry_server = raw.sorry_server.set().and_then(|at| sorry_server(at.value, &of_all, findings));
     let servers = servers(raw.servers, &of_all, findings);
     let health = ServiceHealth {
         hysteresis: hysteresis(&raw.hysteresis, &raw.quorum, findings),
@@ -165,14 +165,15 @@ struct OfAll<'a> {
     inhibit_on_failure: bool,
 }
 
-/// Packets go to it as they would to a server that says no more than its address.
-fn sorry_server(at: At<(IpAddr, Option<NonZeroU16>)>, of_all: &OfAll<'_>, findings: &Findings) -> Option<Server> {
-    let (At { value: (ip, port), place }, service) = (at, of_all.service?);
+fn sorry_server(raw: raw::SorryServer, of_all: &OfAll<'_>, findings: &Findings) -> Option<Server> {
+    let forward = raw.forward.or(of_all.forward);
+    let address = raw.address.required("an address such as \"10.0.0.99:80\"", findings)?;
+    let (At { value: (ip, port), place }, service) = (address, of_all.service?);
     if !host_address(ip, &place, findings) {
         return None;
     }
-    check_server(ip, port, of_all.forward, service, &place, findings);
-    let parts = addressed(ip, port, of_all.forward, service);
+    check_server(ip, port, forward, service, &place, findings);
+    let parts = addressed(ip, port, forward, service);
     Some(Server::new(parts))
 }
 
