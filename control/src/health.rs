@@ -68,7 +68,6 @@ struct Whole {
 
 #[derive(Debug)]
 struct Running {
-    check: Arc<Check>,
     told: Rc<Told>,
     task: AbortHandle,
 }
@@ -82,6 +81,7 @@ impl Drop for Running {
 /// Who is told, and what the last word was.
 #[derive(Debug)]
 struct Told {
+    check: Arc<Check>,
     whole: RefCell<Vec<Rc<Whole>>>,
     status: RefCell<Status>,
 }
@@ -114,9 +114,9 @@ impl Health {
             for (index, check) in checks.into_iter().enumerate() {
                 let target = check.target(address);
                 let here = self.running.entry(target).or_default();
-                let at = here.iter().position(|running| running.check == check).unwrap_or_else(|| {
+                let at = here.iter().position(|running| running.told.check == check).unwrap_or_else(|| {
                     let same = before.get_mut(&target).and_then(|before| {
-                        let at = before.iter().position(|running| running.check == check)?;
+                        let at = before.iter().position(|running| running.told.check == check)?;
                         Some(before.swap_remove(at).of_nobody())
                     });
                     let known = known.as_ref().and_then(|known| known.status_of(index));
@@ -135,10 +135,11 @@ impl Health {
         }
     }
 
-    /// What the checks of a subject say, in their order.
-    pub fn status(&self, id: &str) -> Vec<Status> {
+    /// The checks of a subject and what they say, in their order.
+    pub fn status(&self, id: &str) -> Vec<(Arc<Check>, Status)> {
         let parts = self.whole.get(id).map(|whole| whole.parts.borrow());
-        parts.iter().flat_map(|parts| parts.iter()).map(|told| told.status.borrow().clone()).collect()
+        let said = |told: &Rc<Told>| (Arc::clone(&told.check), told.status.borrow().clone());
+        parts.iter().flat_map(|parts| parts.iter()).map(said).collect()
     }
 }
 
@@ -172,11 +173,11 @@ impl Running {
             reason: (!check.starts_up).then(|| "not checked so far".to_owned()),
             weight: None,
         });
-        let told = Rc::new(Told { whole: RefCell::default(), status: RefCell::new(status) });
-        let spread = check.interval.min(spread).as_millis() as u64;
+        let told = Rc::new(Told { check, whole: RefCell::default(), status: RefCell::new(status) });
+        let spread = told.check.interval.min(spread).as_millis() as u64;
         let first = millis() + RandomState::new().hash_one(target) % spread.max(1);
-        let task = tokio::task::spawn_local(run(target, Arc::clone(&check), Rc::clone(&told), first)).abort_handle();
-        Self { check, told, task }
+        let task = tokio::task::spawn_local(run(target, Rc::clone(&told), first)).abort_handle();
+        Self { told, task }
     }
 
     fn of_nobody(self) -> Self {
@@ -214,13 +215,14 @@ impl Told {
 }
 
 /// Checks until it is ended.
-async fn run(target: SocketAddr, check: Arc<Check>, told: Rc<Told>, first: u64) {
-    let mut machine = Machine::new(&check, first);
+async fn run(target: SocketAddr, told: Rc<Told>, first: u64) {
+    let check = &told.check;
+    let mut machine = Machine::new(check, first);
     machine.assume(told.status.borrow().verdict);
     loop {
         tokio::time::sleep(Duration::from_millis(machine.next().saturating_sub(millis()))).await;
         machine.begin(millis());
-        let result = probe::probe(target, &check).await;
+        let result = probe::probe(target, check).await;
         told.note(machine.on_result(result.is_ok(), millis()), result, millis());
     }
 }

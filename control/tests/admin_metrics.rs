@@ -58,7 +58,7 @@ fn overview() -> Overview {
             "last_transition": null, "reason": "", "tracks": [track], "adverts_sent": 8, "adverts_received": 9,
             "discarded": {"checksum": 2}, "warnings": {"interval_differs": 1}})
     };
-    let vrrp = json!({"version": 1, "virtual_routers": [router("VI_1", "master"), router("VI_2", "backup")]});
+    let vrrp = json!({"version": 1, "unmatched": {"vrid": 6}, "virtual_routers": [router("VI_1", "master"), router("VI_2", "backup")]});
     Overview {
         vrrp: serde_json::from_value(vrrp).unwrap(),
         status: serde_json::from_value(status).unwrap(),
@@ -108,6 +108,7 @@ fn every_part_of_the_node_is_there() {
         ("headgate_vrrp_state", &[("router", "VI_1"), ("state", "master")], 1.0),
         ("headgate_vrrp_effective_priority", &[("router", "VI_2")], 80.0),
         ("headgate_vrrp_adverts_discarded_total", &[("router", "VI_1"), ("reason", "checksum")], 2.0),
+        ("headgate_vrrp_adverts_unmatched_total", &[("reason", "vrid")], 6.0),
         ("headgate_vrrp_track_priority", &[("router", "VI_1"), ("track", "script /a")], -20.0),
         ("headgate_upstream_name_resolved", &[app, ("name", "b.test")], 0.0),
         ("headgate_upstream_server_weight_ratio", &[app, asked], 1.0),

@@ -175,8 +175,8 @@ async fn ask_http2(stream: Stream, question: &Question<'_>) -> Result<Answer, As
     }
 }
 
-/// Without the number that Rust puts behind.
-fn words(error: &io::Error) -> String {
+/// An error without the number that Rust puts behind.
+pub fn words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

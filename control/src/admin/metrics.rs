@@ -20,7 +20,7 @@ pub fn metrics(overview: &Overview) -> String {
     node::write(&mut out, &overview.status);
     dataplane::write(&mut out, &overview.status.dataplane);
     services::write(&mut out, &overview.services.services);
-    vrrp::write(&mut out, &overview.vrrp.virtual_routers);
+    vrrp::write(&mut out, &overview.vrrp);
     proxy::write(&mut out, &overview.status.proxy, &overview.upstreams.upstreams);
     out.into_text()
 }

@@ -287,10 +287,9 @@ fn workers(workers: &Workers) -> String {
 }
 
 fn script(command: Option<&Command>) -> String {
-    command.map_or("none".to_owned(), |command| match &command.user {
-        Some(user) => format!("{} as {user}", command.words.join(" ")),
-        None => command.words.join(" "),
-    })
+    let Some(command) = command else { return "none".to_owned() };
+    let user = command.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
+    command.words.join(" ") + &user
 }
 
 fn flags(flags: SchedulerFlags) -> String {

@@ -87,7 +87,10 @@ impl Daemon {
     }
 
     fn failing(&self, service: &Service, server: &Server) -> Option<api::FailingServer> {
-        let check = self.check_of(&service.name, server.shown).filter(|_| !server.alive)?;
+        if server.alive {
+            return None;
+        }
+        let check = self.check_of(&service.name, server.shown)?;
         let reason = check.reason.unwrap_or_default();
         Some(api::FailingServer { address: server.shown, check: check.check, since_s: check.since_s, reason })
     }

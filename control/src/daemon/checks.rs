@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use headgate_api as api;
@@ -154,20 +155,19 @@ impl Daemon {
 
     /// What the checks of a server say: the one that fails, or the first.
     pub(super) fn check_of(&self, service: &str, server: SocketAddr) -> Option<api::ServerCheck> {
-        let configured = self.model.service(service)?.servers().iter().find(|known| known.address() == server)?;
-        shown_check(configured.checks(), &self.checks.health.status(&id(service, server)), millis())
+        shown_check(&self.checks.health.status(&id(service, server)), millis())
     }
 }
 
 /// Of several the one that fails, or the first.
-pub(super) fn shown_check<C: AsRef<Check>>(checks: &[C], statuses: &[Status], now: u64) -> Option<api::ServerCheck> {
-    let both = || checks.iter().zip(statuses);
-    let (check, status) = both().find(|(_, status)| status.verdict == Verdict::Down).or_else(|| both().next())?;
+pub(super) fn shown_check(checks: &[(Arc<Check>, Status)], now: u64) -> Option<api::ServerCheck> {
+    let failing = checks.iter().find(|(_, status)| status.verdict == Verdict::Down);
+    let (check, status) = failing.or(checks.first())?;
     let state = match status.verdict {
         Verdict::Up if !status.known => api::CheckState::Unknown,
         Verdict::Up => api::CheckState::Up,
         Verdict::Down => api::CheckState::Down,
     };
     let since_s = now.saturating_sub(status.since) / 1000;
-    Some(api::ServerCheck { check: check.as_ref().kind.to_string(), state, since_s, reason: status.reason.clone() })
+    Some(api::ServerCheck { check: check.kind.to_string(), state, since_s, reason: status.reason.clone() })
 }

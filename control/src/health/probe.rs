@@ -10,7 +10,7 @@ mod smtp;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use headgate_l7::ask::reach;
+use headgate_l7::ask::{reach, words};
 
 use super::check::{Check, Kind};
 
@@ -43,12 +43,6 @@ async fn ask(target: SocketAddr, check: &Check) -> Result<Passed, String> {
         Kind::Exec(exec) => return exec::ask(target, exec, check.timeout).await,
     }
     Ok(Passed::default())
-}
-
-/// Without the number that Rust puts behind.
-fn words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn equal_checks_are_one_and_all_who_want_to_know_are_told() {
         assert_eq!(health.running[&address].len(), 2);
         until(|| a.up.get() == Some(false)).await;
         assert_eq!((b.up.get(), c.up.get()), (Some(false), Some(true)));
-        assert_eq!(health.status("b")[0].reason.as_deref(), Some("connection refused"));
+        assert_eq!(health.status("b")[0].1.reason.as_deref(), Some("connection refused"));
         assert_eq!(health.status("d"), []);
     });
 }
@@ -90,8 +90,8 @@ fn a_server_works_while_it_passes_all_its_checks() {
         let a = somebody("a", address);
         let checks = vec![Arc::new(tcp()), Arc::new(elsewhere)];
         health.apply(vec![Wanted { subject: Rc::clone(&a) as Rc<dyn Subject>, checks }]);
-        until(|| health.status("a").iter().all(|status| status.known)).await;
-        let verdicts: Vec<_> = health.status("a").iter().map(|status| status.verdict).collect();
+        until(|| health.status("a").iter().all(|(_, status)| status.known)).await;
+        let verdicts: Vec<_> = health.status("a").iter().map(|(_, status)| status.verdict).collect();
         assert_eq!((verdicts, a.up.get()), (vec![Verdict::Up, Verdict::Down], Some(false)));
         let a = somebody("a", address);
         health.apply(vec![wanted(&a, &tcp())]);
@@ -106,13 +106,13 @@ fn what_is_known_outlives_a_reload_and_who_is_left_is_well() {
         let [a, b] = ["a", "b"].map(|name| somebody(name, address));
         health.apply(vec![wanted(&a, &check), wanted(&b, &check)]);
         until(|| a.up.get() == Some(false)).await;
-        let since = health.status("a")[0].since;
+        let since = health.status("a")[0].1.since;
         // The one has the same check, the other is the same server with another check.
         let slow = Check { interval: Duration::from_hours(1), ..check.clone() };
         let [a, again] = ["a", "b"].map(|name| somebody(name, address));
         health.apply(vec![wanted(&a, &check), wanted(&again, &slow)]);
         assert_eq!((a.up.get(), again.up.get()), (Some(false), Some(false)));
-        assert_eq!(health.status("a")[0].since, since);
+        assert_eq!(health.status("a")[0].1.since, since);
         health.apply(vec![wanted(&a, &check)]);
         assert_eq!((a.up.get(), again.up.get()), (Some(false), Some(true)));
     });
@@ -126,8 +126,8 @@ fn who_starts_down_gets_nothing_before_it_has_passed() {
         let a = somebody("a", listener.local_addr().unwrap());
         health.apply(vec![wanted(&a, &check)]);
         assert_eq!(a.up.get(), Some(false));
-        assert_eq!(health.status("a")[0].reason.as_deref(), Some("not checked so far"));
+        assert_eq!(health.status("a")[0].1.reason.as_deref(), Some("not checked so far"));
         until(|| a.up.get() == Some(true)).await;
-        assert!(health.status("a")[0].known);
+        assert!(health.status("a")[0].1.known);
     });
 }

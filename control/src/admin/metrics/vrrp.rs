@@ -1,19 +1,31 @@
 //! Virtual routers.
 
-use headgate_api::{VirtualRouter, VrrpState};
+use std::collections::BTreeMap;
+
+use headgate_api::{TrackState, VirtualRouter, Vrrp, VrrpState};
 
 use super::Number;
 use crate::admin::exposition::{Exposition, Metric, counter, gauge};
 
 const INFO: Metric = gauge("headgate_vrrp_info", "A virtual router as it is configured.");
 const STATE: Metric = gauge("headgate_vrrp_state", "1 for the state a virtual router is in.");
-const DISCARDED: Metric = counter("headgate_vrrp_adverts_discarded_total", "Adverts that were thrown away, by reason.");
-const WARNINGS: Metric =
-    counter("headgate_vrrp_advert_warnings_total", "Adverts that counted though odd, by what is odd.");
+const UNMATCHED: Metric =
+    counter("headgate_vrrp_adverts_unmatched_total", "Adverts that are of no virtual router of this node, by reason.");
 const TRACK: Metric = gauge("headgate_vrrp_track_priority", "What something that is tracked adds to the priority now.");
 const TRACK_OK: Metric = gauge("headgate_vrrp_track_good", "Whether all is well with something that is tracked.");
 
 const STATES: [VrrpState; 4] = [VrrpState::Init, VrrpState::Backup, VrrpState::Master, VrrpState::Fault];
+
+/// Adverts of a virtual router, by reason.
+type Counts = fn(&VirtualRouter) -> &BTreeMap<String, u64>;
+const COUNTS: [(Metric, Counts); 2] = [
+    (counter("headgate_vrrp_adverts_discarded_total", "Adverts that were thrown away, by reason."), |router| {
+        &router.discarded
+    }),
+    (counter("headgate_vrrp_advert_warnings_total", "Adverts that counted though odd, by what is odd."), |router| {
+        &router.warnings
+    }),
+];
 
 const NUMBERS: [Number<VirtualRouter>; 6] = [
     (gauge("headgate_vrrp_priority", "The configured priority."), |router| router.priority.into()),
@@ -28,7 +40,8 @@ const NUMBERS: [Number<VirtualRouter>; 6] = [
     }),
 ];
 
-pub(super) fn write(out: &mut Exposition, routers: &[VirtualRouter]) {
+pub(super) fn write(out: &mut Exposition, vrrp: &Vrrp) {
+    let routers = &vrrp.virtual_routers;
     let mut family = out.family(INFO);
     for router in routers {
         let (id, version) = (router.id.to_string(), router.vrrp_version.to_string());
@@ -54,25 +67,29 @@ pub(super) fn write(out: &mut Exposition, routers: &[VirtualRouter]) {
             family.sample(&[("router", &router.name)], number(router));
         }
     }
-    for (metric, counts) in [(DISCARDED, false), (WARNINGS, true)] {
+    for (metric, counts) in COUNTS {
         let mut family = out.family(metric);
         for router in routers {
-            for (reason, count) in if counts { &router.warnings } else { &router.discarded } {
+            for (reason, count) in counts(router) {
                 family.sample(&[("router", &router.name), ("reason", reason)], *count);
             }
         }
+    }
+    let mut family = out.family(UNMATCHED);
+    for (reason, count) in &vrrp.unmatched {
+        family.sample(&[("reason", reason)], *count);
     }
     tracks(out, routers);
 }
 
 fn tracks(out: &mut Exposition, routers: &[VirtualRouter]) {
-    use headgate_api::TrackState::Failing;
+    let all = || routers.iter().flat_map(|router| router.tracks.iter().map(move |track| (router, track)));
     let mut family = out.family(TRACK_OK);
-    for (router, track) in routers.iter().flat_map(|router| router.tracks.iter().map(move |track| (router, track))) {
-        family.sample(&[("router", &router.name), ("track", &track.what)], track.state != Failing);
+    for (router, track) in all() {
+        family.sample(&[("router", &router.name), ("track", &track.what)], track.state != TrackState::Failing);
     }
     let mut family = out.family(TRACK);
-    for (router, track) in routers.iter().flat_map(|router| router.tracks.iter().map(move |track| (router, track))) {
+    for (router, track) in all() {
         family.sample(&[("router", &router.name), ("track", &track.what)], f64::from(track.priority));
     }
 }

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use headgate_vrrp::router::{Authentication, Coverage, Peers};
 
-use super::{Change, Kind, Row, named};
-use crate::config::model::{Model, Prefix};
+use super::{Change, Kind, Row, named, script};
+use crate::config::model::Model;
 use crate::config::text::show_duration;
-use crate::program::Command;
 use crate::vrrp::Instance;
 use crate::vrrp::track::{Script, Track, Tracked};
 
@@ -23,8 +22,8 @@ const ROUTER: &[Row<Instance>] = &[
     ("advert_interval", |i| show_duration(Duration::from_micros(i.router.interval))),
     ("preempt", |i| i.router.preempt.to_string()),
     ("preempt_delay", |i| show_duration(Duration::from_micros(i.router.preempt_delay))),
-    ("addresses", |i| prefixes(&i.addresses[..i.router.addresses.len()])),
-    ("excluded_addresses", |i| prefixes(&i.addresses[i.router.addresses.len()..])),
+    ("addresses", |i| super::list(&i.addresses[..i.router.addresses.len()])),
+    ("excluded_addresses", |i| super::list(&i.addresses[i.router.addresses.len()..])),
     ("source", |i| i.source.map_or("of the interface".to_owned(), |source| source.to_string())),
     ("peers", |i| peers(&i.router.peers)),
     ("authentication", |i| authentication(&i.router.authentication)),
@@ -75,17 +74,6 @@ fn tracked(track: &Track) -> String {
         Tracked::Interface(_) | Tracked::Upstream(_) | Tracked::Service(_) => String::new(),
     };
     format!("{track} weight {}{reverse}{how}", track.weight)
-}
-
-fn script(command: Option<&Command>) -> String {
-    let Some(command) = command else { return "none".to_owned() };
-    let user = command.user.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
-    command.words.join(" ") + &user
-}
-
-fn prefixes(prefixes: &[Prefix]) -> String {
-    let shown: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
-    super::list(&shown)
 }
 
 fn peers(peers: &Peers) -> String {

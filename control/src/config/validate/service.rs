@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::{Speech, checks, of_server};
+use super::track::commands;
 use super::{Unique, host_address};
 use crate::config::error::{Advice, Findings, Place, Problem};
 use crate::config::model::{
@@ -16,7 +17,6 @@ use crate::config::raw;
 use crate::config::raw::check::ServerCheck;
 use crate::config::reader::{At, Field};
 use crate::health::Check;
-use crate::program::Command;
 
 /// The service default of ipvsadm.
 const FORWARD: Forward = Forward::Dr;
@@ -204,8 +204,7 @@ fn hysteresis(raw: &Field<u32>, quorum: &Field<u32>, findings: &Findings) -> u32
 }
 
 fn notify(raw: raw::ServiceNotify) -> ServiceNotify {
-    let user = raw.user.set().map(|at| at.value);
-    let command = |field: Field<Vec<String>>| Some(Command { words: field.set()?.value, user: user.clone() });
+    let command = commands(raw.user);
     ServiceNotify {
         up: command(raw.up),
         down: command(raw.down),

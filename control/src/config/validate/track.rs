@@ -64,9 +64,14 @@ fn named(raw: Field<String>, known: &[String], word: &'static str, findings: &Fi
     Some(value)
 }
 
+/// Makes commands that run as this user.
+pub(super) fn commands(user: Field<String>) -> impl Fn(Field<Vec<String>>) -> Option<Command> {
+    let user = user.set().map(|at| at.value);
+    move |words| Some(Command { words: words.set()?.value, user: user.clone() })
+}
+
 pub(super) fn notify(raw: raw::Notify) -> Notify {
-    let user = raw.user.set().map(|at| at.value);
-    let command = |field: Field<Vec<String>>| Some(Command { words: field.set()?.value, user: user.clone() });
+    let command = commands(raw.user);
     Notify {
         master: command(raw.master),
         backup: command(raw.backup),

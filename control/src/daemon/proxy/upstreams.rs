@@ -18,8 +18,7 @@ impl Proxy {
     fn shown(&self, upstream: &Upstream, now: u64) -> api::Upstream {
         let name = &upstream.config().name;
         let server = |server: &Arc<Server>| {
-            let configured = self.model.checks(name, server.config());
-            let check = shown_check(configured, &self.health.status(&checked_id(name, server)), now);
+            let check = shown_check(&self.health.status(&checked_id(name, server)), now);
             api::UpstreamServer { check, ..shown_server(server, now) }
         };
         api::Upstream {
